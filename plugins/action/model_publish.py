@@ -1,0 +1,72 @@
+# Copyright (c) The mlops.tf_serving developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Controller's side of model_publish: an archive on the controller goes to the node, but only if the node lacks it."""
+from __future__ import annotations
+
+import hashlib
+import os
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils._model_request import Request, checksum_mismatch
+
+MODULE = "mlops.tf_serving.model_publish"
+
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        options = dict(self._task.args)
+        try:
+            request = Request({**options, "archive_copy": None})
+            if request.archive is None or request.kind != "controller" or options.get("state") == "absent":
+                return self._execute_module(module_name=MODULE, module_args=options, task_vars=task_vars)
+            path, digest = self._archive(request)
+        except Error as error:
+            return {"failed": True, "msg": error.message, "failure": error.as_dict()}
+        options.update(archive=path, checksum="sha256:" + digest)
+        result = self._execute_module(module_name=MODULE, module_args=options, task_vars=task_vars)
+        if result.get("needs_archive"):
+            result = self._with_copy(path, options, task_vars)
+        return result
+
+    def _archive(self, request):
+        """(path on the controller, sha256)"""
+        try:
+            path = self._find_needle("files", os.path.expanduser(request.archive))
+        except AnsibleError:
+            raise Error(
+                "model_archive %r is not on the controller. Use an absolute path or one relative to the playbook, a URL, or"
+                " file:///PATH for a file on model_node." % request.archive, "archive_not_found",
+            ) from None
+        if os.path.isdir(path):
+            raise Error(
+                "model_archive %s is a folder. Pack it (tar -czf mnist.tar.gz mnist/1) and name the archive." % path,
+                "archive_is_folder",
+            )
+        digest = hashlib.sha256()
+        try:
+            with open(path, "rb") as file:
+                for chunk in iter(lambda: file.read(1 << 20), b""):
+                    digest.update(chunk)
+        except OSError as error:
+            raise Error(
+                "model_archive %s cannot be read on the controller: %s." % (path, error.strerror), "archive_unreadable"
+            ) from error
+        if request.checksum not in (None, digest.hexdigest()):
+            raise checksum_mismatch(path, request.checksum, digest.hexdigest())
+        return path, digest.hexdigest()
+
+    def _with_copy(self, path, options, task_vars):
+        folder = self._make_tmp_path()
+        try:
+            copy = self._connection._shell.join_path(folder, "archive")
+            self._transfer_file(path, copy)
+            self._fixup_perms2((folder, copy))
+            return self._execute_module(
+                module_name=MODULE, module_args={**options, "archive_copy": copy}, task_vars=task_vars
+            )
+        finally:
+            self._remove_tmp_path(folder)

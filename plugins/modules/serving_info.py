@@ -1,0 +1,161 @@
+#!/usr/bin/python
+# Copyright (c) The mlops.tf_serving developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: serving_info
+version_added: "0.1.0"
+short_description: What serves under a release, and the wait until it does
+description:
+  - Reads the Helm release, Deployment, Service and pods of a release of chart acs-tensorflow-serving, and from the pods'
+    logs which model versions are loaded and whether a GPU device was created.
+  - With O(wait) it waits until the release is rolled out. It gives up with the reason found in the cluster (condition,
+    event, end of the container's log) as soon as that reason does not go away by itself, and not later than O(wait_timeout).
+  - With O(wait) the pods that are not in O(known_pods) have to say in their log that a model version is loaded and, if they
+    ask for a GPU, that a GPU device was created; an unknown argument is a failure. The log of an older pod may have been
+    rotated, so that nothing is concluded from what it lacks unless it reaches back to the start.
+  - Changes nothing.
+author: The mlops.tf_serving developers (@mlops)
+extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
+options:
+  release:
+    description: Name of the Helm release.
+    type: str
+    required: true
+  namespace:
+    description: Namespace of the release.
+    type: str
+    default: default
+  wait:
+    description: Wait for the rollout and judge it. In check mode nothing is waited for.
+    type: bool
+    default: false
+  wait_timeout:
+    description: Seconds to wait for the rollout.
+    type: int
+    default: 600
+  pending_timeout:
+    description: Seconds that a pod may be unschedulable before that is a failure.
+    type: int
+    default: 30
+  address_timeout:
+    description: Seconds to wait, after the rollout, for the address of a Service of type LoadBalancer.
+    type: int
+    default: 180
+  known_pods:
+    description: Names of the pods that were there before this run. If not given, all count as older.
+    type: list
+    elements: str
+attributes:
+  check_mode:
+    description: Changes nothing in any mode.
+    support: full
+  diff_mode:
+    description: Changes nothing.
+    support: none
+  idempotent:
+    description: Changes nothing.
+    support: full
+"""
+
+EXAMPLES = """
+- name: What serves
+  mlops.tf_serving.serving_info:
+    release: mnist-deploy
+
+- name: Wait until it serves
+  mlops.tf_serving.serving_info:
+    release: mnist-deploy
+    wait: true
+    known_pods: []
+"""
+
+RETURN = """
+status:
+  description: What serves.
+  returned: success
+  type: dict
+  contains:
+    release:
+      description: Helm's record, with name, revision, status, chart and updated. Null if there is none.
+      type: dict
+    deployment:
+      description: Name, counts (desired, updated, ready, available), image and gpus (per pod). Null if there is none.
+      type: dict
+    service:
+      description:
+        - Name, type, address (load balancer IP or host name, or cluster IP), port, node_port, and reachable (whether the
+          load balancer's address answered this controller; null if that was not tried). Null if there is none.
+      type: dict
+    address:
+      description: HOST:PORT of the load balancer, empty where there is none.
+      type: str
+    pods:
+      description:
+        - For each pod name, node, phase, ready, restarts, started, ip, terminating, new (not in O(known_pods)), model_loaded
+          (versions that are loaded by its log), gpu_device (name of the GPU by its log, or null), unknown_arguments, and log
+          (readable, telling, from_start, gpu_reason, and lines, the log lines that say it).
+      type: list
+      elements: dict
+    warnings:
+      description: What is not as it should be but no failure.
+      type: list
+      elements: str
+failure:
+  description: What went wrong, for programs.
+  returned: failure
+  type: dict
+  contains:
+    message:
+      description: The same as RV(ignore:msg).
+      type: str
+    code:
+      description: A stable word such as V(crash_loop), V(image), V(gpu_taken) or V(gpu_missing).
+      type: str
+    details:
+      description: What was found.
+      type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.mlops.tf_serving.plugins.module_utils import _serving
+from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect, require_library
+from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            **AUTH_ARG_SPEC,
+            "release": {"required": True},
+            "namespace": {"default": "default"},
+            "wait": {"type": "bool", "default": False},
+            "wait_timeout": {"type": "int", "default": 600},
+            "pending_timeout": {"type": "int", "default": 30},
+            "address_timeout": {"type": "int", "default": 180},
+            "known_pods": {"type": "list", "elements": "str"},
+        },
+        supports_check_mode=True,
+    )
+    require_library(module)
+    params = module.params
+    try:
+        cluster = _serving.Cluster(connect(module), params["namespace"], params["release"])
+        if params["wait"] and not module.check_mode:
+            status = _serving.wait(
+                cluster, params["wait_timeout"], params["known_pods"], params["pending_timeout"], params["address_timeout"]
+            )
+        else:
+            status = _serving.info(cluster, params["known_pods"])
+        for warning in status["warnings"]:
+            module.warn(warning)
+        module.exit_json(changed=False, status=status)
+    except Error as e:
+        module.fail_json(msg=e.message, failure=e.as_dict())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,251 @@
+"""Runs the playbooks as a controller would: ansible-runner, a project without .git, K8S_AUTH_* and no kubeconfig.
+
+The lab has to be up (`make lab`). What the playbooks did is seen with other eyes: the `openshift` package's
+dynamic client, and the directory that the lab's NAS exports.
+"""
+from __future__ import annotations
+
+import base64
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import ansible_runner
+import pytest
+import yaml
+from kubernetes import client as kubernetes_client
+from kubernetes import config as kubernetes_config
+from openshift.dynamic import DynamicClient
+from openshift.dynamic.exceptions import NotFoundError
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "lab"))
+
+from tf_lab import settings  # noqa: E402
+
+BASE = settings.EXPORT / "serving" / "model"  # where the inventories publish, as this machine sees it
+CONTROLLER = "tf-serving-controller"  # the ServiceAccount whose token the playbooks get
+
+
+@dataclasses.dataclass
+class Run:
+    """One finished playbook run."""
+
+    rc: int
+    stdout: str
+    stats: dict
+    events: list
+
+    @property
+    def changed(self):
+        return sum(self.stats.get("changed", {}).values())
+
+    @property
+    def failures(self):
+        """What the failed tasks said, task name included."""
+        return "\n".join(
+            "%s: %s" % (event["event_data"].get("task"), event["event_data"]["res"].get("msg"))
+            for event in self.events
+            if event["event"] in ("runner_on_failed", "runner_on_unreachable")
+            and not event["event_data"].get("ignore_errors")
+        )
+
+    def changes(self):
+        return [
+            event["event_data"]["task"]
+            for event in self.events
+            if event["event"] == "runner_on_ok" and event["event_data"]["res"].get("changed")
+        ]
+
+
+class Controller:
+    """A project folder, collections and credentials, laid out as AWX does."""
+
+    def __init__(self, folder, api):
+        self.folder = folder
+        self.project = folder / "project"
+        files = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT, check=True, capture_output=True, text=True,
+        ).stdout.split("\0")
+        for name in filter(None, files):
+            if (ROOT / name).is_file():
+                (self.project / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, self.project / name)
+        self.collections = folder / "requirements_collections"
+        subprocess.run(
+            [_tool("ansible-galaxy"), "collection", "install", "-r", "collections/requirements.yml", "--offline",
+             "-p", str(self.collections)],
+            cwd=self.project, check=True, capture_output=True,
+        )
+        self.environment = {**_credential(api, folder), **{
+            "ANSIBLE_COLLECTIONS_PATH": str(self.collections),
+            "ANSIBLE_HOST_KEY_CHECKING": "False",
+            "ANSIBLE_INVENTORY_UNPARSED_FAILED": "True",
+            "ANSIBLE_UNSAFE_WRITES": "1",
+            "ANSIBLE_NOCOLOR": "1",
+            "PATH": "%s:%s:%s" % (settings.BIN, Path(sys.executable).parent, os.environ["PATH"]),
+            "HOME": str(folder),
+        }}
+        self.runs = 0
+
+    def inventory(self, hosts):
+        """The lab's inventory with other hosts in `models`, exported the way a controller stores it."""
+        exported = json.loads(subprocess.run(
+            [_tool("ansible-inventory"), "-i", "inventories/lab", "--list", "--export"],
+            cwd=self.project, check=True, capture_output=True, text=True,
+        ).stdout)
+        exported["models"]["hosts"] = sorted(hosts)
+        exported["_meta"]["hostvars"].pop("mnist", None)
+        exported["_meta"]["hostvars"].update(hosts)
+        return exported
+
+    def prepare(self, hosts, extra):
+        self.runs += 1
+        private = self.folder / ("run%d" % self.runs)
+        (private / "inventory").mkdir(parents=True)
+        (private / "env").mkdir()
+        script = private / "inventory" / "hosts"
+        script.write_text("#!%s\nprint(%r)\n" % (sys.executable, json.dumps(self.inventory(hosts))))
+        script.chmod(0o700)
+        (private / "env" / "extravars").write_text(json.dumps(extra))
+        return private
+
+    def run(self, playbook="site.yml", hosts=None, cmdline="", **extra):
+        private = self.prepare({"mnist": {}} if hosts is None else hosts, extra)
+        runner = ansible_runner.run(
+            private_data_dir=str(private), project_dir=str(self.project), playbook=playbook, cmdline=cmdline or None,
+            envvars=self.environment, quiet=True, settings={"suppress_env_files": True, "idle_timeout": 600},
+        )
+        run = Run(runner.rc, runner.stdout.read(), runner.stats or {}, list(runner.events))
+        print(run.stdout)
+        return run
+
+    @contextlib.contextmanager
+    def doomed(self, playbook="site.yml", hosts=None, cmdline="", **extra):
+        """Start a run; kill all of it (a PID namespace of its own) with SIGKILL at the end of the block."""
+        private = self.prepare({"mnist": {}} if hosts is None else hosts, extra)
+        command = [
+            "unshare", "--pid", "--fork", "--kill-child", "--mount-proc", _tool("ansible-playbook"),
+            "-i", str(private / "inventory" / "hosts"), "-e", "@%s" % (private / "env" / "extravars"), playbook,
+        ] + cmdline.split()
+        with open(private / "stdout", "wb") as output:
+            process = subprocess.Popen(
+                command, cwd=self.project, env={**os.environ, **self.environment}, stdin=subprocess.DEVNULL,
+                stdout=output, stderr=output, start_new_session=True,
+            )
+        try:
+            yield process
+        finally:
+            assert process.poll() is None, "it ended before the kill:\n" + (private / "stdout").read_text()
+            process.kill()
+            process.wait()
+
+
+def _tool(name):
+    return str(Path(sys.executable).parent / name)
+
+
+def _credential(api, folder):
+    """AWX's "OpenShift or Kubernetes API Bearer Token" for a ServiceAccount with just the documented rights."""
+    for document in yaml.safe_load((ROOT / "docs" / "rights.yml").read_text())["items"]:
+        resource = api.dynamic.resources.get(api_version=document["apiVersion"], kind=document["kind"])
+        document["metadata"].setdefault("namespace", "default")
+        api.dynamic.apply(resource, body=document, namespace=document["metadata"]["namespace"])
+    token = api.core.create_namespaced_service_account_token(
+        CONTROLLER, "default",
+        kubernetes_client.AuthenticationV1TokenRequest(
+            spec=kubernetes_client.V1TokenRequestSpec(expiration_seconds=4 * 3600, audiences=[])
+        ),
+    ).status.token
+    cluster = yaml.safe_load(settings.KUBECONFIG.read_text())["clusters"][0]["cluster"]
+    authority = folder / "ca.crt"
+    if "certificate-authority-data" in cluster:
+        authority.write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
+    else:
+        shutil.copy(cluster["certificate-authority"], authority)
+    return {
+        "K8S_AUTH_HOST": cluster["server"], "K8S_AUTH_API_KEY": token, "K8S_AUTH_VERIFY_SSL": "True",
+        "K8S_AUTH_SSL_CA_CERT": str(authority),
+    }
+
+
+class Api:
+    """Another eye on the cluster: the lab's own admin, through the `openshift` package."""
+
+    KINDS = (
+        ("v1", "PersistentVolume"), ("v1", "PersistentVolumeClaim"), ("v1", "Service"), ("v1", "ConfigMap"),
+        ("v1", "Secret"), ("apps/v1", "Deployment"), ("policy/v1", "PodDisruptionBudget"), ("v1", "Namespace"),
+    )
+
+    def __init__(self):
+        configuration = kubernetes_client.Configuration()
+        kubernetes_config.load_kube_config(str(settings.KUBECONFIG), client_configuration=configuration)
+        connection = kubernetes_client.ApiClient(configuration)
+        self.dynamic = DynamicClient(connection)
+        self.core = kubernetes_client.CoreV1Api(connection)
+        self.apps = kubernetes_client.AppsV1Api(connection)
+
+    def snapshot(self):
+        """Every object a playbook could touch: what was asked of it, not its status."""
+        objects = {}
+        for version, kind in self.KINDS:
+            for item in self.dynamic.resources.get(api_version=version, kind=kind).get().items:
+                plain = item.to_dict()
+                meta = plain["metadata"]
+                objects["%s %s/%s" % (kind, meta.get("namespace", ""), meta["name"])] = json.dumps(
+                    [meta["uid"], meta.get("labels"), {k: v for k, v in plain.items() if k not in ("metadata", "status")}],
+                    sort_keys=True, default=str,
+                )
+        return objects
+
+    def get(self, version, kind, name, namespace=None):
+        try:
+            return self.dynamic.resources.get(api_version=version, kind=kind).get(name=name, namespace=namespace)
+        except NotFoundError:
+            return None
+
+    def pods(self, release, namespace="default"):
+        return self.core.list_namespaced_pod(namespace, label_selector="app.kubernetes.io/instance=" + release).items
+
+    def gpus(self, count):
+        """Let the lab's node say that it has GPUs, as a device plugin would."""
+        value = str(count) if count else None
+        self.core.patch_node_status(settings.NODE_NAME, {
+            "status": {"capacity": {"nvidia.com/gpu": value}, "allocatable": {"nvidia.com/gpu": value}}})
+
+
+def nas_tree():
+    """Every file on the NAS with its content's digest."""
+    return {
+        str(path.relative_to(settings.EXPORT)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+        for path in sorted(settings.EXPORT.rglob("*"))
+    }
+
+
+def eventually(condition, seconds=60, pause=0.05):
+    """The first true value of condition(), polled; AssertionError when the time is over."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(pause)
+    raise AssertionError("not within %s s: %s" % (seconds, condition))
+
+
+@pytest.fixture(scope="session")
+def api():
+    return Api()
+
+
+@pytest.fixture(scope="session")
+def controller(tmp_path_factory, api):
+    return Controller(tmp_path_factory.mktemp("controller"), api)

@@ -1,0 +1,144 @@
+"""Bad input: one clear error that names the variable, the value and the way out; nothing is changed."""
+from __future__ import annotations
+
+import io
+import tarfile
+import zipfile
+
+import pytest
+
+from conftest import nas_tree
+from tf_lab import settings
+
+WEB = "http://%s/" % settings.WEB_IP
+NEW = {"model_name": "new", "gpu": "false"}  # a model that is not there yet
+
+
+def archive(name, *members):
+    """A .tar.gz on the lab's web server, of (path, bytes) or ready TarInfo members."""
+    with tarfile.open(settings.WWW / name, "w:gz") as tar:
+        for member in members:
+            if isinstance(member, tarfile.TarInfo):
+                tar.addfile(member)
+            else:
+                path, content = member
+                info = tarfile.TarInfo(path)
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+    return WEB + name
+
+
+def saved_model():
+    with tarfile.open(settings.CACHE / "models" / "mnist-export.tar.gz") as tar:
+        return [
+            (member.name.split("/", 2)[2], tar.extractfile(member).read()) for member in tar.getmembers() if member.isfile()
+        ]
+
+
+def link(path, target):
+    info = tarfile.TarInfo(path)
+    info.type, info.linkname = tarfile.SYMTYPE, target
+    return info
+
+
+def not_an_archive():
+    (settings.WWW / "page.tar.gz").write_text("<html>Sign in to continue</html>")
+    return WEB + "page.tar.gz"
+
+
+def without_graph():
+    return archive("no-graph.tar.gz", *[("mnist/1/" + p, c) for p, c in saved_model() if p != "saved_model.pb"])
+
+
+def without_variables():
+    return archive("no-variables.tar.gz", *[("mnist/1/" + p, c) for p, c in saved_model() if p == "saved_model.pb"])
+
+
+def climbing():
+    return archive("climbing.tar.gz", *[("mnist/1/" + p, c) for p, c in saved_model()], ("mnist/1/../../../evil", b"x"))
+
+
+def linking():
+    return archive("linking.tar.gz", *[("mnist/1/" + p, c) for p, c in saved_model()], link("mnist/1/passwd", "/etc/passwd"))
+
+
+def folder_v2():
+    return archive("v2.tar.gz", *[("mnist/v2/" + p, c) for p, c in saved_model()])
+
+
+def flat():
+    return archive("flat.tar.gz", *saved_model())
+
+
+def garbled():
+    return archive("garbled.tar.gz", ("mnist/1/saved_model.pb", b"\xff" * 100))
+
+
+def zipped_bomb():
+    with zipfile.ZipFile(settings.WWW / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("mnist/1/saved_model.pb", b"\0" * (64 << 20))
+    return WEB + "bomb.zip"
+
+
+BAD = {
+    "no NAS server": ({"model_nas_server": ""}, ["model_nas_server"]),
+    "a NAS that never answers": (
+        {"model_nas_server": settings.SILENT_IP, "model_mount_timeout": 5}, [settings.SILENT_IP, "5 s"]),
+    "no archive": ({"model_archive": ""}, ["model_archive"]),
+    "an archive that is not there": ({"model_archive": WEB + "missing.tar.gz"}, ["404", "missing.tar.gz"]),
+    "another checksum": ({"model_checksum": "sha256:" + "0" * 64}, ["checksum", "0" * 64]),
+    "a checksum of another kind": ({"model_checksum": "md5:123"}, ["model_checksum", "md5:123", "sha256"]),
+    "not an archive": ({"model_archive": not_an_archive}, ["page.tar.gz", "archive"]),
+    "no saved_model.pb": ({"model_archive": without_graph}, ["saved_model.pb"]),
+    "no variables": ({"model_archive": without_variables}, ["variables"]),
+    "a saved_model.pb that does not parse": ({"model_archive": garbled}, ["saved_model.pb"]),
+    "a path that climbs out": ({"model_archive": climbing}, ["../evil"]),
+    "a link": ({"model_archive": linking}, ["passwd", "link"]),
+    "a version folder v2": ({"model_archive": folder_v2}, ["v2", "model_version"]),
+    "a flat archive without a number": ({"model_archive": flat}, ["model_version"]),
+    "too large": ({"model_archive": zipped_bomb, "model_max_size": 1 << 20}, ["model_max_size"]),
+    "version 1.5": ({"model_version": "1.5"}, ["model_version", "1.5"]),
+    "an unknown node": ({"model_node": "nobody"}, ["model_node", "nobody"]),
+    "an unknown volume driver": ({"volume_driver": "nas"}, ["volume_driver", "nas", "csi"]),
+    "a size that is none": ({"volume_size": "5 gigs"}, ["volume_size", "5 gigs"]),
+    "replicas -1": ({"scaling_replicas": -1}, ["scaling_replicas", "-1"]),
+    "replicas in words": ({"scaling_replicas": "two"}, ["scaling_replicas", "two"]),
+    "gpu=flase": ({"gpu": "flase"}, ["gpu", "flase", "false"]),
+    "a GPU where no node has one": ({"gpu": "true"}, ["gpu=false"]),
+    "a release name with capitals": ({"serving_release": "MNIST_Deploy"}, ["serving_release", "MNIST_Deploy"]),
+    "port 99999": ({"serving_port": 99999}, ["serving_port", "99999"]),
+    "an error rate over 100": ({"check_max_error_rate": 150}, ["check_max_error_rate", "150"]),
+    "no test images": ({"check_dataset": ""}, ["check_dataset"]),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_gpu(api):
+    api.gpus(0)
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input(name, controller, api):
+    variables, words = BAD[name]
+    variables = {key: value() if callable(value) else value for key, value in variables.items()}
+    objects, tree = api.snapshot(), nas_tree()
+    run = controller.run(hosts={"new": {}}, **{**NEW, **variables})
+    assert run.rc != 0
+    missing = [word for word in words if word not in run.failures]
+    assert not missing, "%s not in: %s" % (missing, run.failures)
+    assert "Traceback" not in run.stdout
+    assert run.changes() == []
+    assert (api.snapshot(), nas_tree()) == (objects, tree)
+
+
+def test_unreachable_cluster(controller, api):
+    objects, tree = api.snapshot(), nas_tree()
+    known = controller.environment["K8S_AUTH_HOST"]
+    controller.environment["K8S_AUTH_HOST"] = "https://127.0.0.1:1"
+    try:
+        run = controller.run(hosts={"new": {}}, **NEW)
+    finally:
+        controller.environment["K8S_AUTH_HOST"] = known
+    assert run.rc != 0 and "Kubernetes API" in run.failures and "K8S_AUTH_HOST" in run.failures, run.failures
+    assert run.changes() == []
+    assert (api.snapshot(), nas_tree()) == (objects, tree)

@@ -1,0 +1,621 @@
+"""The publisher on a folder in place of a mounted export."""
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import http.server
+import json
+import os
+import signal
+import socket
+import tarfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from saved_models import model_files, saved_model, tar, under, zipped
+
+from ansible_collections.mlops.tf_serving.plugins.module_utils import _download, _publish, _staging
+from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils._model_request import Request
+
+ONE = tar(under("mnist/1", model_files()))
+TWO = tar(under("mnist/2", model_files(b"other weights")))
+NO_MODEL = tar({"x": b""})
+OTHER_ONE = tar(under("mnist/1", model_files(b"other weights")))
+
+
+def sha(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def look(root):
+    """{path: content} of everything below root."""
+    return {
+        str(path.relative_to(root)): path.read_bytes() if path.is_file() else None for path in sorted(root.rglob("*"))
+    }
+
+
+class Nas:
+    """An export and what a run on it says."""
+
+    base = "model/mnist"
+
+    def __init__(self, tmp_path):
+        self.root = tmp_path / "export"
+        self.root.mkdir()
+        self.files = tmp_path / "files"
+        self.files.mkdir()
+
+    def request(self, archive=None, **options):
+        if isinstance(archive, bytes):
+            path = self.files / sha(archive)
+            if not path.exists():
+                path.write_bytes(archive)
+            archive = "file://%s" % path
+        return Request({
+            "nas_server": "nas", "nas_export": "/serving", "base_path": ("/serving/" + self.base).rstrip("/"), "lock_timeout": 10,
+            "archive": archive, **options,
+        })
+
+    def publish(self, archive, check_mode=False, **options):
+        return _publish.publish(str(self.root), self.request(archive, **options), check_mode)
+
+    def absent(self, check_mode=False, **options):
+        return _publish.absent(str(self.root), self.request(**options), check_mode)
+
+    @contextlib.contextmanager
+    def unchanged(self):
+        before = look(self.root)
+        yield
+        assert look(self.root) == before
+
+    def refused(self, archive, **options):
+        with self.unchanged(), pytest.raises(Error) as caught:
+            self.publish(archive, **options)
+        return caught.value
+
+    def names(self):
+        return sorted(os.listdir(self.root / self.base))
+
+
+@pytest.fixture(autouse=True)
+def fast(monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    monkeypatch.setattr(_staging, "POLL", 0.02)
+
+
+@pytest.fixture(params=["model/mnist", ""], ids=["beside", "export is base path"])
+def anywhere(request, tmp_path):
+    nas = Nas(tmp_path)
+    nas.base = request.param
+    return nas
+
+
+@pytest.fixture()
+def nas(tmp_path):
+    return Nas(tmp_path)
+
+
+# --- the way of a version ------------------------------------------------------------------------------------------
+
+def test_first_and_second_run(anywhere):
+    nas = anywhere
+    with nas.unchanged():
+        forecast = nas.publish(ONE, check_mode=True)
+    assert forecast["changed"]
+    assert forecast["version"] is None
+    result = nas.publish(ONE)
+    assert (result["changed"], result["version"], result["versions"], result["verified"]) == (True, 1, [1], True)
+    assert nas.names() == [".provenance", "1"]
+    assert [path for path in look(nas.root) if ".staging" in path] == []
+    with nas.unchanged():
+        assert not nas.publish(ONE)["changed"]
+        assert not nas.publish(ONE, check_mode=True)["changed"]
+
+
+def test_what_is_said(nas):
+    result = nas.publish(ONE)
+    assert result["path"] == "/serving/model/mnist/1"
+    assert result["checksum"] == "sha256:" + sha(ONE)
+    assert result["signatures"]["predict_images"]["inputs"] == {"images": "float32[-1,784]"}
+    assert result["tree"] == [
+        "/serving/model/mnist", "└── 1", "    ├── saved_model.pb  (%d B)" % len(saved_model()), "    └── variables",
+        "        ├── variables.data-00000-of-00001  (7 B)", "        └── variables.index  (13 B)",
+    ]
+    assert result["diff"] == {"before": "", "after": "/serving/model/mnist/1\n"}
+    record = json.loads((nas.root / "model/mnist/.provenance/1.json").read_text())
+    assert record["sha256"] == sha(ONE)
+    assert json.dumps(result)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_any_uid_can_read(nas, umask):
+    before = os.umask(umask)
+    try:
+        nas.publish(ONE)
+        assert os.umask(umask) == umask
+    finally:
+        os.umask(before)
+    for path in nas.root.rglob("*"):
+        assert path.stat().st_mode & 0o777 == (0o755 if path.is_dir() else 0o644), path
+
+
+@pytest.mark.parametrize(("archive", "options", "version"), [
+    (tar(under("1", model_files())), {}, 1),
+    (tar(under("a/b/c/12", model_files())), {}, 12),
+    (tar(under("007", model_files())), {}, 7),
+    (zipped(under("mnist/3", model_files())), {}, 3),
+    (tar(model_files()), {"version": 5}, 5),
+    (tar(under("v2", model_files())), {"version": "2"}, 2),
+    (ONE, {"version": 9}, 9),
+    (tar({**under("mnist/4", model_files()), "README": b"x"}), {}, 4),
+])
+def test_version_and_folder(nas, archive, options, version):
+    assert nas.publish(archive, **options)["version"] == version
+    assert nas.names() == [".provenance", str(version)]
+    assert sorted(os.listdir(nas.root / "model/mnist" / str(version))) == ["saved_model.pb", "variables"]
+    with nas.unchanged():
+        assert not nas.publish(archive, **options)["changed"]
+
+
+def test_next_version(nas):
+    nas.publish(ONE)
+    result = nas.publish(TWO)
+    assert result["versions"] == [1, 2]
+    assert result["tree"][:3] == ["/serving/model/mnist", "├── 1", "└── 2"]
+    with nas.unchanged():
+        assert not nas.publish(ONE)["changed"]
+        assert not nas.publish(TWO)["changed"]
+
+
+def test_one_archive_under_two_numbers(nas):
+    nas.publish(ONE, version=5)
+    assert nas.publish(ONE)["version"] == 1, "the archive's own number, not the one it has been published under"
+    assert nas.publish(ONE, version=5)["changed"] is False
+
+
+def test_same_content_otherwise_packed_is_no_change(nas):
+    nas.publish(ONE)
+    result = nas.publish(zipped(under("mnist/1", model_files())))
+    assert result["changed"] is False
+    assert nas.publish(ONE)["changed"] is False
+
+
+@pytest.mark.parametrize("folder", ["1", "0001"])
+def test_content_that_came_by_hand(nas, folder):
+    """The tutorial's way: unpacked into the live folder, no provenance."""
+    for path, content in under(folder, model_files()).items():
+        target = nas.root / "model/mnist" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+    assert nas.publish(ONE)["changed"] is False
+    assert folder in nas.names()
+    error = nas.refused(OTHER_ONE)
+    assert error.code == "version_differs"
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda version: (version / "saved_model.pb").write_bytes(b"cut"),
+    lambda version: (version / "saved_model.pb").unlink(),
+    lambda version: (version / "extra").write_bytes(b""),
+    lambda version: (version / "variables/variables.data-00000-of-00001").write_bytes(b""),
+])
+def test_live_version_that_was_changed_by_hand(nas, spoil):
+    nas.publish(ONE)
+    spoil(nas.root / "model/mnist/1")
+    assert nas.refused(ONE).code == "version_differs"
+
+
+# --- bad input changes nothing -------------------------------------------------------------------------------------
+
+BAD = [
+    (b"<html>404</html>", {}, "not_an_archive"),
+    (tar({"mnist/1/readme": b"x"}), {}, "no_saved_model"),
+    (tar({}), {}, "no_saved_model"),
+    (tar({**under("mnist/1", model_files()), "../../evil": b"x"}), {}, "archive_unsafe"),
+    (tar(under("mnist/1", model_files()), links=[("mnist/1/link", "/etc/passwd", tarfile.SYMTYPE)]), {}, "archive_unsafe"),
+    (tar(under("mnist/v2", model_files())), {}, "version_invalid"),
+    (tar(under("mnist", model_files())), {}, "version_invalid"),
+    (tar(under("-1", model_files())), {}, "version_invalid"),
+    (tar(under(str(2 ** 63), model_files())), {}, "version_invalid"),
+    (tar(model_files()), {}, "version_missing"),
+    (tar({**under("mnist/1", model_files()), **under("mnist/2", model_files())}), {}, "several_models"),
+    (tar(under("mnist/1", {"saved_model.pb": saved_model()})), {}, "variables_missing"),
+    (tar(under("mnist/1", {"saved_model.pb": b"text"})), {}, "saved_model_invalid"),
+    (ONE[:-20], {}, "archive_damaged"),
+    (ONE, {"max_size": 100}, "archive_too_large"),
+    (ONE, {"checksum": "sha256:" + "0" * 64}, "checksum_mismatch"),
+    ("file:///no/such/archive.tar.gz", {}, "archive_not_found"),
+    ("file:///etc", {}, "archive_is_folder"),
+]
+
+
+@pytest.mark.parametrize(("archive", "options", "code"), BAD, ids=["%s-%d" % (bad[2], at) for at, bad in enumerate(BAD)])
+@pytest.mark.parametrize("before", [None, TWO], ids=["empty", "with a version"])
+def test_bad_input_changes_nothing(anywhere, archive, options, code, before):
+    if before:
+        anywhere.publish(before)
+    error = anywhere.refused(archive, **options)
+    assert error.code == code
+    assert len(error.message) < 500
+    assert json.dumps(error.as_dict())
+
+
+def test_both_sums_are_named(nas):
+    message = nas.refused(ONE, checksum="0" * 64).message
+    assert sha(ONE) in message
+    assert "0" * 64 in message
+
+
+def test_other_content_under_a_live_number(nas):
+    nas.publish(ONE)
+    error = nas.refused(OTHER_ONE)
+    assert error.code == "version_differs"
+    assert "new number" in error.message
+    assert error.details["differing"] == ["variables/variables.data-00000-of-00001"]
+    assert nas.publish(OTHER_ONE, version=2)["versions"] == [1, 2]
+
+
+def test_an_empty_folder_is_not_filled(nas):
+    (nas.root / "model/mnist/1").mkdir(parents=True)
+    assert nas.refused(ONE).code == "version_differs"
+
+
+def test_archive_of_the_controller_is_asked_for_only_if_needed(nas):
+    options = {"archive": "/on/the/controller.tar.gz", "checksum": "sha256:" + sha(ONE)}
+    with nas.unchanged():
+        assert nas.publish(**options) == {"changed": False, "needs_archive": True}
+        assert nas.publish(check_mode=True, **options)["changed"]
+    copy = nas.files / "copy"
+    copy.write_bytes(ONE)
+    assert nas.publish(archive_copy=str(copy), **options)["changed"]
+    assert nas.publish(**options)["changed"] is False
+    copy.write_bytes(ONE[:-1])
+    assert nas.refused(archive_copy=str(copy), **options).code == "checksum_mismatch"
+
+
+def test_an_archive_that_is_being_rewritten(nas, monkeypatch):
+    def slow(*args):
+        os.utime(str(nas.files / sha(ONE)), (1, 1))
+        return real(*args)
+
+    real = _publish._archive.unpack
+    monkeypatch.setattr(_publish._archive, "unpack", slow)
+    assert nas.refused(ONE).code == "archive_changed"
+
+
+# --- the web ------------------------------------------------------------------------------------------------------
+
+class Web(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = "http://127.0.0.1:%d/mnist.tar.gz" % self.server_port
+        self.data, self.headers, self.asked, self.status, self.stop_after = ONE, {"ETag": '"1"'}, [], {}, None
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        web = self.server
+        web.asked.append(self.command)
+        status = web.status.get(self.command, 200)
+        self.send_response(status)
+        for name, value in web.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(web.data)))
+        self.end_headers()
+        if self.command == "GET" and status == 200:
+            self.wfile.write(web.data[:web.stop_after])
+            self.close_connection = True
+
+    do_HEAD = do_GET
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture()
+def web():
+    server = Web()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def asked(web):
+    seen, web.asked[:] = list(web.asked), []
+    return seen
+
+
+def test_with_checksum_an_unchanged_run_asks_nobody(nas, web):
+    assert nas.publish(web.url, checksum=sha(ONE))["verified"]
+    assert asked(web) == ["GET"]
+    assert not nas.publish(web.url, checksum=sha(ONE))["changed"]
+    assert asked(web) == []
+
+
+@pytest.mark.parametrize("headers", [{"ETag": '"1"'}, {"Last-Modified": "Sun, 22 Nov 2026 16:00:00 GMT"}])
+def test_without_checksum_one_head(nas, web, headers):
+    web.headers = headers
+    assert nas.publish(web.url)["changed"]
+    assert asked(web) == ["HEAD", "GET"]
+    result = nas.publish(web.url)
+    assert (result["changed"], result["verified"], asked(web)) == (False, False, ["HEAD"])
+
+
+@pytest.mark.parametrize(("headers", "status"), [({}, {}), ({"ETag": '"1"'}, {"HEAD": 403}), ({"ETag": '"1"'}, {"HEAD": 405})])
+def test_a_server_that_says_too_little_is_downloaded_from(nas, web, headers, status):
+    web.headers, web.status = headers, status
+    nas.publish(web.url)
+    asked(web)
+    assert nas.publish(web.url)["changed"] is False
+    assert asked(web) == ["HEAD", "GET"]
+
+
+def test_a_new_etag_with_the_same_content(nas, web):
+    nas.publish(web.url)
+    web.headers = {"ETag": '"2"'}
+    asked(web)
+    assert nas.publish(web.url)["changed"] is False
+    assert asked(web) == ["HEAD", "GET"]
+    assert nas.publish(web.url)["changed"] is False
+    assert asked(web) == ["HEAD"]
+
+
+def test_new_archive_under_the_same_url(nas, web):
+    nas.publish(web.url)
+    web.data, web.headers = TWO, {"ETag": '"2"'}
+    assert nas.publish(web.url)["versions"] == [1, 2]
+    web.data, web.headers = OTHER_ONE, {"ETag": '"3"'}
+    assert nas.refused(web.url).code == "version_differs"
+
+
+def test_check_mode_asks_but_does_not_download(nas, web):
+    with nas.unchanged():
+        assert nas.publish(web.url, check_mode=True)["diff"]["after"].startswith("/serving/model/mnist/<")
+        assert nas.publish(web.url, check_mode=True, checksum=sha(ONE))["changed"]
+        assert nas.publish(web.url, check_mode=True, version=4)["path"] == "/serving/model/mnist/4"
+    assert asked(web) == ["HEAD"] * 3
+    web.status = {"HEAD": 404}
+    assert nas.refused(web.url, check_mode=True).code == "archive_not_found"
+
+
+@pytest.mark.parametrize("options", [{}, {"checksum": "0" * 64}])
+def test_bad_answers(nas, web, options):
+    web.status = {"HEAD": 404, "GET": 404}
+    error = nas.refused(web.url, **options)
+    assert (error.code, "404" in error.message) == ("archive_not_found", True)
+    web.status = {"GET": 500}
+    assert nas.refused(web.url, **options).code == "archive_refused"
+    web.status, web.stop_after = {}, 100
+    assert nas.refused(web.url, **options).code == "download_cut_off"
+    web.stop_after = None
+    assert nas.refused(web.url, max_size=10, **options).code == "archive_too_large"
+    assert nas.refused(web.url, checksum="0" * 64).code == "checksum_mismatch"
+
+
+def test_nobody_listens(nas):
+    with contextlib.closing(socket.socket()) as port:
+        port.bind(("127.0.0.1", 0))
+        error = nas.refused("http://127.0.0.1:%d/x" % port.getsockname()[1])
+    assert "refused" in error.message
+
+
+def test_a_server_that_stalls(nas, monkeypatch):
+    monkeypatch.setattr(_download, "STALL", 0.3)
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as port:
+        error = nas.refused("http://127.0.0.1:%d/x" % port.getsockname()[1])
+    assert "no byte came" in error.message
+
+
+def test_unknown_name(nas):
+    assert "not known" in nas.refused("http://no-such-host.invalid/x").message
+
+
+# --- killed anywhere ----------------------------------------------------------------------------------------------
+
+CHANGES = ("mkdir", "rmdir", "rename", "unlink", "fsync", "open", "ftruncate", "pwrite", "write", "close")
+
+
+def run_and_die(work, step):
+    """Run work() in a child that gets SIGKILL before its step-th system call that changes a file. True if it got there."""
+    child = os.fork()
+    if child == 0:
+        try:
+            left = [step]
+
+            def deadly(real):
+                def call(*args, **kwargs):
+                    left[0] -= 1
+                    if left[0] == 0:
+                        os.kill(os.getpid(), signal.SIGKILL)
+                    return real(*args, **kwargs)
+                return call
+
+            for name in CHANGES:
+                setattr(os, name, deadly(getattr(os, name)))
+            work()
+        finally:
+            os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def served(nas):
+    """What a server could take for versions: {name: {path: content}}."""
+    base = nas.root / nas.base
+    return {path.name: look(path) for path in base.iterdir() if path.name.isdigit()} if base.is_dir() else {}
+
+
+def files_and_folders(files):
+    folders = {str(parent): None for path in files for parent in Path(path).parents if str(parent) != "."}
+    return {**files, **folders}
+
+
+@pytest.mark.parametrize("before", [None, ONE], ids=["empty", "with a version"])
+def test_killed_at_every_step(anywhere, tmp_path, before):
+    """Never anything half visible, and the next run brings the same as one that was never killed."""
+    nas = anywhere
+    whole = {"2": files_and_folders(model_files(b"other weights"))}
+    if before:
+        nas.publish(before)
+        whole["1"] = files_and_folders(model_files())
+    at_first = look(nas.root)
+    states = set()
+    for step in range(1, 1000):
+        killed = run_and_die(lambda: nas.publish(TWO), step)
+        now = served(nas)
+        assert all(now[name] == whole[name] for name in now), "half a version was visible at step %d" % step
+        states.add("2" in now)
+        result = nas.publish(TWO)
+        assert result["changed"] is ("2" not in now)
+        assert served(nas) == whole
+        assert [path for path in look(nas.root) if ".staging" in path] == []
+        if not killed:
+            break
+        for path in sorted(nas.root.rglob("*"), reverse=True):  # back to the beginning
+            if str(path.relative_to(nas.root)) not in at_first:
+                path.rmdir() if path.is_dir() else path.unlink()
+    assert not killed
+    assert step > 30
+    assert states == {False, True}
+
+
+def test_deleting_killed_at_every_step(nas):
+    for step in range(1, 1000):
+        nas.publish(ONE)
+        nas.publish(TWO)
+        whole = served(nas)
+        killed = run_and_die(nas.absent, step)
+        now = served(nas)
+        assert all(now[name] == whole[name] for name in now)
+        nas.absent()
+        assert [path for path in look(nas.root) if "mnist" in path] == []
+        if not killed:
+            break
+    assert not killed
+
+
+# --- two at once --------------------------------------------------------------------------------------------------
+
+@pytest.fixture()
+def busy(nas):
+    """A NAS whose archives lie ready, for children that read them at the same time."""
+    for archive in (ONE, TWO, NO_MODEL):
+        nas.request(archive)
+    return nas
+
+
+def in_children(*works):
+    """Run each in a process of its own, at the same time; what each returned or raised."""
+    running = []
+    for work in works:
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                try:
+                    answer = work()
+                except Error as error:
+                    answer = error.as_dict()
+                os.write(writer, json.dumps(answer).encode())
+            finally:
+                os._exit(0)
+        os.close(writer)
+        running.append((child, reader))
+    answers = []
+    for child, reader in running:
+        with os.fdopen(reader) as pipe:
+            answers.append(json.loads(pipe.read()))
+        os.waitpid(child, 0)
+    return answers
+
+
+def test_two_runs_with_the_same_archive(busy):
+    for dummy in range(5):
+        answers = in_children(*[lambda: busy.publish(ONE)] * 4)
+        assert sorted(str(answer.get("changed", answer)) for answer in answers) == ["False"] * 3 + ["True"]
+        assert busy.names() == [".provenance", "1"]
+        busy.absent()
+
+
+def test_two_runs_with_two_versions(busy):
+    answers = in_children(lambda: busy.publish(ONE), lambda: busy.publish(TWO))
+    assert [answer["changed"] for answer in answers] == [True, True]
+    assert busy.names() == [".provenance", "1", "2"]
+
+
+def test_one_that_fails_beside_one_that_works(busy):
+    for dummy in range(5):
+        answers = in_children(lambda: busy.publish(NO_MODEL), lambda: busy.publish(ONE), lambda: busy.publish(NO_MODEL))
+        assert [answer.get("code") for answer in answers] == ["no_saved_model", None, "no_saved_model"]
+        assert sorted(look(busy.root))[:3] == ["model", "model/mnist", "model/mnist/.provenance"]
+        assert not list(busy.root.rglob(".staging*"))
+        busy.absent()
+
+
+@contextlib.contextmanager
+def lock_holder(nas, text):
+    folder = nas.root / "model/.staging-mnist"
+    (folder / "work-of-the-living").mkdir(parents=True)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        lock = os.open(str(folder / "lock"), os.O_RDWR | os.O_CREAT)
+        os.write(lock, text)
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        os.write(writer, b"1")
+        time.sleep(60)
+        os._exit(0)
+    try:
+        os.read(reader, 1)
+        yield child
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def test_a_lock_that_is_held(nas):
+    holder = {"host": "node-7", "pid": 4711, "doing": "publishing x", "since": "2026-11-22T16:00:00Z"}
+    with lock_holder(nas, json.dumps(holder).encode()):
+        error = nas.refused(ONE, lock_timeout=1)
+        assert error.code == "locked"
+        for word in ("node-7", "4711", "publishing x", "model_lock_timeout"):
+            assert word in error.message
+    assert nas.publish(ONE)["changed"], "a dead holder's lock is free"
+    assert not list(nas.root.rglob(".staging*"))
+
+
+def test_leftovers_of_the_dead_are_removed_by_an_unchanged_run_too(nas):
+    nas.publish(ONE)
+    (nas.root / "model/.staging-mnist/dead").mkdir(parents=True)
+    (nas.root / "model/.staging-mnist/dead/file").write_bytes(b"x")
+    assert nas.publish(ONE)["changed"] is False
+    assert not list(nas.root.rglob(".staging*"))
+
+
+# --- deleting -----------------------------------------------------------------------------------------------------
+
+def test_absent(anywhere):
+    nas = anywhere
+    nas.publish(ONE)
+    nas.publish(TWO)
+    with nas.unchanged():
+        assert nas.absent(check_mode=True)["changed"]
+    result = nas.absent()
+    assert (result["changed"], result["versions"]) == (True, [])
+    assert "2" in result["diff"]["before"]
+    assert [path for path in look(nas.root) if "1" in path or "mnist" in path or "." in path] == []
+    with nas.unchanged():
+        assert nas.absent()["changed"] is False
+
+
+def test_a_folder_with_more_than_versions_is_not_deleted(nas):
+    nas.publish(ONE)
+    with nas.unchanged(), pytest.raises(Error) as caught:
+        nas.absent(base_path="/serving/model")
+    assert "mnist" in caught.value.message
