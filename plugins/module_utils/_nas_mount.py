@@ -7,6 +7,7 @@ process in that namespace: after success, after failure, and after SIGKILL of th
 """
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import json
@@ -24,6 +25,7 @@ CLONE_NEWNS = 0x00020000
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
 PR_SET_PDEATHSIG = 1
 GRACE = 10  # seconds that the child has to tidy up once its time is over
+REAP = 5  # seconds that a killed child has to die
 
 
 class Export:
@@ -83,8 +85,7 @@ def _in_child(function, timeout):
         text = _read(reader, time.monotonic() + timeout + GRACE)
     finally:
         os.close(reader)
-        _kill_group(child)
-        os.waitpid(child, 0)
+        _end(child)
     if text is None:
         raise Error(
             "The NAS did not answer for so long that the work was given up after %d s (model_timeout). The next run"
@@ -116,13 +117,16 @@ def _read(reader, deadline):
         chunks.append(chunk)
 
 
-def _kill_group(child):
-    """The child and every mount helper that it left hanging."""
-    for target, kill in ((child, os.killpg), (child, os.kill)):
-        try:
-            kill(target, signal.SIGKILL)
-        except OSError:
-            pass
+def _end(child):
+    """End the child and every mount helper that it left hanging."""
+    for kill in (os.killpg, os.kill):
+        with contextlib.suppress(OSError):
+            kill(child, signal.SIGKILL)
+    # A dying process gives its lock back first, and a NAS that is silent keeps it from that. Its mount is as private as
+    # before and goes when the NAS answers or the mount's own timeout has passed; nobody need wait here.
+    deadline = time.monotonic() + REAP
+    while os.waitpid(child, os.WNOHANG) == (0, 0) and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def _answer(function, parent, timeout):
@@ -172,6 +176,8 @@ def _private_mounts(libc):
 def _io_error(error):
     where = error.filename or "the NAS"
     hints = {
+        errno.EIO: "check the NAS and the network between it and model_node, then run again",
+        errno.ETIMEDOUT: "check the NAS and the network between it and model_node, then run again",
         errno.ENOSPC: "free or add space on the NAS",
         errno.EDQUOT: "raise the quota of the NAS folder",
         errno.EROFS: "take ro out of model_nas_options and allow writing in the NAS's access rule",
@@ -204,6 +210,10 @@ def _mount_path(export, path, folder, read_only):
     options = [option for option in export.options.split(",") if option]
     if not any(option.startswith("retry=") for option in options):
         options.append("retry=0")  # a refused connection is an answer, not a reason to ask for two more minutes
+    if not {"hard", "soft", "softerr"} & set(options):
+        # A NAS that falls silent later ends in an error after three times mount_timeout, instead of hanging for ever. What
+        # makes soft mounts unsafe, writes that are lost unnoticed, cannot happen here: every file is synced and checked.
+        options += ["soft", "timeo=%d" % (10 * export.mount_timeout), "retrans=2"]
     if read_only:
         options.append("ro")
     _run(["mount", "-n", "-t", "nfs", "-o", ",".join(options), source(export.server, path), folder], export)

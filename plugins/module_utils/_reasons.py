@@ -13,7 +13,12 @@ SOON = 10
 RETRIED = 30
 NEVER_BY_ITSELF = float("inf")
 
-PLUGIN_MISSING = ("no volume plugin matched", "not found in the list of registered CSI drivers")
+PLUGIN_MISSING = (
+    "no volume plugin matched",
+    "not found in the list of registered CSI drivers",
+    # No CSIDriver object says that attaching is not needed, so that Kubernetes waits for somebody to attach.
+    "timed out waiting for external-attacher",
+)
 
 
 class Reason:
@@ -166,7 +171,7 @@ def _mount_trouble(pod, events):
     # kubelet's own summary ("timed out waiting for the condition") says less than what the driver said.
     telling = [event for event in failures if "timed out waiting" not in event["message"]] or failures
     message = telling[-1]["message"].strip().rstrip(".")
-    plugin = next((event["message"].strip() for event in telling if any(p in event["message"] for p in PLUGIN_MISSING)), None)
+    plugin = next((e["message"].strip() for e in failures if any(text in e["message"] for text in PLUGIN_MISSING)), None)
     if plugin:
         return Reason(
             "volume_plugin_missing",

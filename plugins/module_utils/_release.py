@@ -11,7 +11,7 @@ import json
 import time
 from datetime import datetime, timezone
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import explained, kubernetes_client, reply
+from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import explained, reply, send
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 
 DEPLOYED = "deployed"
@@ -96,9 +96,8 @@ class Store:
         """False if somebody else changed the Secret since it was read."""
         try:
             with explained("give up revision %s" % secret["metadata"]["name"]):
-                kubernetes_client.CoreV1Api(self.api).replace_namespaced_secret(
-                    secret["metadata"]["name"], self.namespace, superseded(secret)
-                )
+                path = "/api/v1/namespaces/%s/secrets/%s" % (self.namespace, secret["metadata"]["name"])
+                send(self.api, "PUT", path, superseded(secret))
         except Error as error:
             if error.code in ("conflict", "not_found"):
                 return False

@@ -9,8 +9,8 @@ from ansible_collections.mlops.tf_serving.plugins.module_utils import _reasons
 from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import (
     explained,
     found,
-    kubernetes_client,
-    plain,
+    get,
+    send,
 )
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 
@@ -59,41 +59,39 @@ class Deployments:
     """The calls to the API."""
 
     def __init__(self, client, name, namespace):
-        self.apps, self.core = kubernetes_client.AppsV1Api(client), kubernetes_client.CoreV1Api(client)
-        self.autoscaling = kubernetes_client.AutoscalingV2Api(client)
-        self.name, self.namespace = name, namespace
+        self.client, self.name, self.namespace = client, name, namespace
+        self.path = "/apis/apps/v1/namespaces/%s/deployments/%s" % (namespace, name)
 
     def __str__(self):
         return "Deployment %s in namespace %s" % (self.name, self.namespace)
 
     def read(self):
         with explained("read %s" % self):
-            return found(plain, self.apps.read_namespaced_deployment, self.name, self.namespace)
+            return found(get, self.client, self.path)
 
     def scale(self, replicas, **dry_run):
         with explained("scale %s" % self):
-            body = {"spec": {"replicas": replicas}}
-            plain(self.apps.patch_namespaced_deployment_scale, self.name, self.namespace, body, **dry_run)
+            send(self.client, "PATCH", self.path + "/scale", {"spec": {"replicas": replicas}}, **dry_run)
 
     def seen(self, deployment):
         """What _reasons.find wants."""
         labels = deployment["spec"]["selector"].get("matchLabels", {})
-        selector = {"label_selector": ",".join("%s=%s" % label for label in sorted(labels.items()))}
+        selector = {"labelSelector": ",".join("%s=%s" % label for label in sorted(labels.items()))}
         return {
             "deployment": deployment,
-            "pods": self._list("pods", self.core.list_namespaced_pod, **selector) or [],
-            "replica_sets": self._list("ReplicaSets", self.apps.list_namespaced_replica_set, **selector),
-            "events": self._list("events", self.core.list_namespaced_event),
+            "pods": self._list("api/v1", "pods", **selector) or [],
+            "replica_sets": self._list("apis/apps/v1", "replicasets", **selector),
+            "events": self._list("api/v1", "events"),
         }
 
     def autoscalers(self):
         """Of the namespace; none where they cannot be listed (a missing right, a cluster before 1.23)."""
-        return self._list("autoscalers", self.autoscaling.list_namespaced_horizontal_pod_autoscaler) or []
+        return self._list("apis/autoscaling/v2", "horizontalpodautoscalers") or []
 
-    def _list(self, what, call, **selector):
+    def _list(self, group, kind, **selector):
         try:
-            with explained("list the %s of namespace %s" % (what, self.namespace)):
-                return plain(call, self.namespace, **selector)["items"]
+            with explained("list %s in namespace %s" % (kind, self.namespace)):
+                return get(self.client, "/%s/namespaces/%s/%s" % (group, self.namespace, kind), **selector)["items"]
         except Error as error:
             if error.code not in ("forbidden", "not_found"):
                 raise
@@ -113,7 +111,7 @@ def converge(deployments, options, check_mode):
     refuse_second_owner(deployments.name, deployments.autoscalers())
     before = counts(deployment)["replicas"]
     if before != replicas:
-        deployments.scale(replicas, **({"dry_run": "All"} if check_mode else {}))
+        deployments.scale(replicas, **({"dryRun": "All"} if check_mode else {}))
     if not check_mode:
         deployment = _wait(deployments, options, replicas) if options["wait"] else deployments.read()
     return _result(before, replicas, counts(deployment)["ready"])

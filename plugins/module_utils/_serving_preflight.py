@@ -76,10 +76,11 @@ def _look(cluster, values):
     objects = {
         "Deployment": cluster.deployment(), "Service": cluster.service(), "PersistentVolumeClaim": cluster.claim(),
     }
+    # What is just being deleted is as good as gone.
+    objects = {kind: thing for kind, thing in objects.items() if thing and not thing["metadata"].get("deletionTimestamp")}
     for kind, thing in objects.items():
-        if thing is not None:
-            _check_owner(kind, thing, cluster)
-    if objects["PersistentVolumeClaim"]:
+        _check_owner(kind, thing, cluster)
+    if "PersistentVolumeClaim" in objects:
         _check_claim(objects["PersistentVolumeClaim"], values["persistence"]["pvc"])
     status = release and release["status"]
     stored = release.pop("values") if release else {}
@@ -88,7 +89,7 @@ def _look(cluster, values):
         "stored": stored,
         "pods": [pod["metadata"]["name"] for pod in cluster.pods()],
         # Helm compares values with its record only: it would not notice that objects are missing.
-        "unlock": not _release.settled(status) or (status == _release.DEPLOYED and None in objects.values()),
+        "unlock": not _release.settled(status) or (status == _release.DEPLOYED and len(objects) < 3),
     }
 
 

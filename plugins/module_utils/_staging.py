@@ -32,16 +32,22 @@ def staging(folder, lock_timeout, purpose):
     Folders that the caller makes with make_folder(path, made) are removed again if it fails and they are empty.
     """
     made = []
+    answers = True
     try:
         lock = _acquire(folder, lock_timeout, purpose, made)
         try:
             _remove_leftovers(folder)
             yield tempfile.mkdtemp(dir=folder), made
+        except OSError as error:
+            # A NAS that fell silent would keep every step of tidying up waiting. The next run does it.
+            answers = error.errno not in (errno.EIO, errno.ETIMEDOUT)
+            raise
         finally:
-            _remove_leftovers(folder)
-            _release(folder, lock)
+            if answers:
+                _remove_leftovers(folder)
+                _release(folder, lock)
     except BaseException:
-        for path in reversed(made):
+        for path in reversed(made if answers else []):
             with contextlib.suppress(OSError):
                 os.rmdir(path)
         raise

@@ -13,8 +13,8 @@ from decimal import Decimal
 from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import (
     explained,
     found,
-    kubernetes_client,
-    plain,
+    get,
+    send,
 )
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 
@@ -270,28 +270,30 @@ def patch(before, after):
 class Volumes:
     """The five calls to the API."""
 
+    PATH = "/api/v1/persistentvolumes"
+
     def __init__(self, client):
-        self.core = kubernetes_client.CoreV1Api(client)
+        self.client = client
 
     def volume(self, name):
         with explained("read PersistentVolume %s" % name):
-            return found(plain, self.core.read_persistent_volume, name)
+            return found(get, self.client, "%s/%s" % (self.PATH, name))
 
     def claim(self, namespace, name):
         with explained("read the claim %s/%s" % (namespace, name)):
-            return found(plain, self.core.read_namespaced_persistent_volume_claim, name, namespace)
+            return found(get, self.client, "/api/v1/namespaces/%s/persistentvolumeclaims/%s" % (namespace, name))
 
     def create(self, body, **dry_run):
         with explained("create PersistentVolume %s" % body["metadata"]["name"]):
-            return plain(self.core.create_persistent_volume, body, **dry_run)
+            return send(self.client, "POST", self.PATH, body, **dry_run)
 
     def patch(self, name, body, **dry_run):
         with explained("change PersistentVolume %s" % name):
-            return plain(self.core.patch_persistent_volume, name, body, **dry_run)
+            return send(self.client, "PATCH", "%s/%s" % (self.PATH, name), body, **dry_run)
 
     def delete(self, name, **dry_run):
         with explained("delete PersistentVolume %s" % name):
-            found(plain, self.core.delete_persistent_volume, name, **dry_run)
+            found(send, self.client, "DELETE", "%s/%s" % (self.PATH, name), **dry_run)
 
 
 def converge(volumes, options, check_mode):
@@ -299,7 +301,7 @@ def converge(volumes, options, check_mode):
     step = _present if options["state"] == "present" else _absent
     for last in (False, False, False, True):
         try:
-            return step(volumes, options, {"dry_run": "All"} if check_mode else {})
+            return step(volumes, options, {"dryRun": "All"} if check_mode else {})
         except Error as error:
             # Somebody changed it between our look and our patch: look again.
             if error.code != "conflict" or last:

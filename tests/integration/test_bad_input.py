@@ -104,7 +104,7 @@ BAD = {
     "replicas -1": ({"scaling_replicas": -1}, ["scaling_replicas", "-1"]),
     "replicas in words": ({"scaling_replicas": "two"}, ["scaling_replicas", "two"]),
     "gpu=flase": ({"gpu": "flase"}, ["gpu", "flase", "false"]),
-    "a GPU where no node has one": ({"gpu": "true"}, ["gpu=false"]),
+    "a GPU where no node has one": ({"gpu": "true"}, ["gpu is true", "gpu to false", "serving_gpu_preflight"]),
     "a release name with capitals": ({"serving_release": "MNIST_Deploy"}, ["serving_release", "MNIST_Deploy"]),
     "port 99999": ({"serving_port": 99999}, ["serving_port", "99999"]),
     "an error rate over 100": ({"check_max_error_rate": 150}, ["check_max_error_rate", "150"]),

@@ -210,7 +210,7 @@ def test_trouble_of_the_nas_names_its_path_there(nas):
 @needs_mounts
 def test_options(nas, tmp_path):
     within(os.listdir, read_only=True)
-    assert (tmp_path / "log").read_text().startswith("-n -t nfs -o vers=4.0,retry=0,ro nas:/ ")
+    assert (tmp_path / "log").read_text().startswith("-n -t nfs -o vers=4.0,retry=0,soft,timeo=200,retrans=2,ro nas:/ ")
 
 
 def test_not_root(monkeypatch):

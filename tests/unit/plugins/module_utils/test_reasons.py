@@ -173,6 +173,8 @@ def test_a_claim_without_a_volume():
 @pytest.mark.parametrize("message", [
     'Unable to attach or mount volumes: unmounted volumes=[model]: failed to get Plugin from volumeSpec for volume "pv-nas"'
     " err=no volume plugin matched",
+    'AttachVolume.Attach failed for volume "pv-nas" : timed out waiting for external-attacher of'
+    " nasplugin.csi.alibabacloud.com CSI driver to attach volume pv-nas",
     "MountVolume.MountDevice failed for volume \"pv-nas\" : kubernetes.io/csi: attacher.MountDevice failed to create newCsiDriver"
     "Client: driver name nasplugin.csi.alibabacloud.com not found in the list of registered CSI drivers",
 ])

@@ -43,8 +43,8 @@ class Deployments:
     def autoscalers(self):
         return self.found
 
-    def scale(self, replicas, dry_run=None):
-        self.scaled.append((replicas, dry_run))
+    def scale(self, replicas, dryRun=None):
+        self.scaled.append((replicas, dryRun))
 
     def seen(self, deployment):
         unscheduled = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes: 1 Insufficient memory."}

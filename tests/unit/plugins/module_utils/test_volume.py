@@ -58,21 +58,21 @@ class Cluster:
         assert namespace == "default"
         return copy.deepcopy(self.claims.get(name))
 
-    def create(self, body, dry_run=None):
+    def create(self, body, dryRun=None):
         if body["metadata"]["name"] in self.volumes:
             raise Error("exists", "conflict")
-        return body if dry_run else self._write("create", body)
+        return body if dryRun else self._write("create", body)
 
-    def patch(self, name, body, dry_run=None):
+    def patch(self, name, body, dryRun=None):
         there = self.volumes[name]
         if body["metadata"]["resourceVersion"] != there["metadata"]["resourceVersion"]:
             raise Error("changed", "conflict")
         after = merged(there, body)
         assert _volume._source(after["spec"]) == _volume._source(there["spec"]), "the API would refuse that"
-        return after if dry_run else self._write("patch", after)
+        return after if dryRun else self._write("patch", after)
 
-    def delete(self, name, dry_run=None):
-        if not dry_run:
+    def delete(self, name, dryRun=None):
+        if not dryRun:
             self.writes.append("delete")
             del self.volumes[name]
 

@@ -1,0 +1,101 @@
+"""What travels to the node, and when."""
+from __future__ import annotations
+
+import hashlib
+import types
+
+import pytest
+from ansible.errors import AnsibleError
+
+from ansible_collections.mlops.tf_serving.plugins.action.model_publish import ActionModule
+from ansible_collections.mlops.tf_serving.plugins.filter.model import model_problem
+
+NAS = {"nas_server": "nas", "base_path": "/serving/model/mnist"}
+SHA = hashlib.sha256(b"archive").hexdigest()
+
+
+class Action(ActionModule):
+    """The plugin, with the node and its connection replaced by a list of what was asked of them."""
+
+    def __init__(self, arguments, *answers):
+        self._task = types.SimpleNamespace(args=arguments, async_val=0, check_mode=False, diff=False, delegate_to=None)
+        self._connection = types.SimpleNamespace(_shell=types.SimpleNamespace(join_path="/".join, tmpdir=None))
+        self._connection._shell.join_path = lambda *parts: "/".join(parts)
+        self.asked, self.answers = [], list(answers)
+
+    def run(self, tmp=None, task_vars=None):
+        return super().run(tmp, task_vars or {})
+
+    def _find_needle(self, folder, name):
+        if "missing" in name:
+            raise AnsibleError("not found")
+        return name
+
+    def _execute_module(self, module_name=None, module_args=None, task_vars=None):
+        self.asked.append(module_args)
+        return self.answers.pop(0)
+
+    def _make_tmp_path(self):
+        return "/remote"
+
+    def _transfer_file(self, local, remote):
+        self.asked.append((local, remote))
+
+    def _fixup_perms2(self, paths):
+        pass
+
+    def _remove_tmp_path(self, path):
+        self.asked.append("removed " + path)
+
+
+@pytest.fixture()
+def archive(tmp_path):
+    path = tmp_path / "mnist.tar.gz"
+    path.write_bytes(b"archive")
+    return str(path)
+
+
+@pytest.mark.parametrize("source", ["http://host/x.tar.gz", "file:///x.tar.gz"])
+def test_what_the_node_reads_itself(source):
+    action = Action({**NAS, "archive": source}, {"changed": True})
+    assert action.run() == {"changed": True}
+    assert action.asked == [{**NAS, "archive": source}]
+
+
+def test_an_archive_that_the_node_has_already(archive):
+    action = Action({**NAS, "archive": archive}, {"changed": False})
+    assert action.run() == {"changed": False}
+    assert action.asked == [{**NAS, "archive": archive, "checksum": "sha256:" + SHA}]
+
+
+def test_an_archive_that_the_node_lacks(archive):
+    action = Action({**NAS, "archive": archive}, {"needs_archive": True}, {"changed": True})
+    assert action.run() == {"changed": True}
+    assert action.asked[1:] == [
+        (archive, "/remote/archive"),
+        {**NAS, "archive": archive, "checksum": "sha256:" + SHA, "archive_copy": "/remote/archive"},
+        "removed /remote",
+    ]
+
+
+@pytest.mark.parametrize(("options", "code"), [
+    ({"archive": "missing.tar.gz"}, "archive_not_found"),
+    ({"archive": "/"}, "archive_is_folder"),
+    ({"archive": "ftp://x/y"}, "archive_invalid"),
+    ({"archive": "x", "version": "v2"}, "version_invalid"),
+    ({"checksum": "0" * 64}, "checksum_mismatch"),
+])
+def test_the_node_is_not_asked_about_bad_input(archive, options, code):
+    action = Action({**NAS, "archive": archive, **options})
+    assert action.run()["failure"]["code"] == code
+    assert action.asked == []
+
+
+def test_absent():
+    action = Action({**NAS, "state": "absent"}, {"changed": True})
+    assert action.run() == {"changed": True}
+
+
+def test_the_filter_says_the_same_sentence():
+    assert model_problem({**NAS, "archive": "http://host/x"}) == ""
+    assert "model_version" in model_problem({**NAS, "archive": "http://host/x", "version": "v2"})
