@@ -13,7 +13,7 @@ demo: setup lab ## the tutorial's six steps on the embedded lab, from nothing
 	@$(IN_LAB) ansible-playbook -i inventories/lab site.yml -e gpu=false
 	@cat docs/next-steps.txt
 
-test: setup lint sanity unit ## every test; brings the lab up
+test: setup lint sanity unit lab molecule integration ## every test; brings the lab up
 
 bench: setup lab ## our unchanged run against the tutorial's own commands, interleaved
 	@$(IN_LAB) python benchmarks/tutorial.py

@@ -58,8 +58,8 @@ def within(export, work, timeout, read_only=False, scratch=None):
         except OSError as error:
             if missing and error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
                 raise missing from None  # a NAS that gives nobody its root: the export has to be made by hand
-            if isinstance(error.filename, str):
-                error.filename = error.filename.replace(folder, str(export), 1)
+            named = isinstance(error.filename, str)
+            error.filename = error.filename.replace(folder, str(export), 1) if named else str(export)
             raise
 
     try:
@@ -174,7 +174,6 @@ def _private_mounts(libc):
 
 
 def _io_error(error):
-    where = error.filename or "the NAS"
     hints = {
         errno.EIO: "check the NAS and the network between it and model_node, then run again",
         errno.ETIMEDOUT: "check the NAS and the network between it and model_node, then run again",
@@ -184,9 +183,9 @@ def _io_error(error):
         errno.EACCES: "allow root of model_node to write in the NAS's access rule (no root squash)",
         errno.EPERM: "allow root of model_node to write in the NAS's access rule (no root squash)",
     }
+    way_out = hints.get(error.errno, "look at the NAS, then run again")
     return Error(
-        "%s: %s. Way out: %s." % (where, error.strerror or error, hints.get(error.errno, "look at the NAS, then run again")),
-        "nas_io",
+        "%s: %s. Way out: %s." % (error.filename or "model_node", error.strerror or error, way_out), "nas_io"
     )
 
 

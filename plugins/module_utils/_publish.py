@@ -179,16 +179,18 @@ class _Publication(_Model):
             origin.update(size=os.path.getsize(archive), sha256=self.checksum)
         unpacked = os.path.join(work, "unpacked")
         os.mkdir(unpacked)
-        files = _archive.unpack(archive, unpacked, request.max_size)
+        with _of(request):
+            files = _archive.unpack(archive, unpacked, request.max_size)
         if request.path and _stamp(request) != self.stamp:
             raise Error(
                 "model_archive %s was changed while it was read. Run again once it is complete." % request.source,
                 "archive_changed",
             )
-        top = _model_folder(files)
-        archive_version, version = _version(top, request.version)
-        folder = os.path.normpath(os.path.join(unpacked, top))
-        model = _savedmodel.inspect(folder)
+        with _of(request):
+            top = _model_folder(files)
+            archive_version, version = _version(top, request.version)
+            folder = os.path.normpath(os.path.join(unpacked, top))
+            model = _savedmodel.inspect(folder)
         inside = len(top) + 1 if top else 0
         files = {path[inside:]: file for path, file in sorted(files.items()) if path.startswith(top + "/") or not top}
         record = dict(
@@ -286,6 +288,15 @@ class _Publication(_Model):
 
 def _is_ours(name):
     return name == PROVENANCE or name.startswith(".staging-") or name.startswith(".nfs") or re.match(r"[0-9]+\Z", name)
+
+
+@contextlib.contextmanager
+def _of(request):
+    """What is wrong with an archive is said with its name: in a log of many models there are many archives."""
+    try:
+        yield
+    except Error as error:
+        raise Error("model_archive %s: %s" % (request.source, error.message), error.code, **error.details) from error
 
 
 def _model_folder(files):

@@ -113,7 +113,7 @@ def check(settings):
     if not given.text("mount_path").startswith("/"):
         given.refuse("mount_path", given.text("mount_path"), "use an absolute path inside the container")
     if not QUANTITY.fullmatch(given.text("storage")):
-        given.refuse("storage", given.text("storage"), "use a Kubernetes quantity such as 5Gi")
+        given.refuse("storage", given.text("storage"), "use a Kubernetes quantity such as 5Gi (its default is volume_size)")
     start, whole = given.number("start_timeout", 1), given.number("timeout", 1)
     if whole < start:
         given.refuse("timeout", whole, "a pod alone may take serving_start_timeout (%d s): use at least that" % start)

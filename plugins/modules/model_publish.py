@@ -64,7 +64,10 @@ options:
     type: str
     default: /
   nas_options:
-    description: Mount options. Locks need NFSv4, or NFSv3 with a lock manager or with V(nolock).
+    description:
+      - Mount options. Locks need NFSv4, or NFSv3 with a lock manager or with V(nolock).
+      - Unless V(hard) or V(softerr) is among them, V(soft) is added for this mount alone, with O(mount_timeout) as its
+        time-out. Every file is synced and checked, so no write is lost unnoticed.
     type: str
     default: vers=4.0
   mount_timeout:

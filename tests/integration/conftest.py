@@ -42,6 +42,7 @@ class Run:
     stdout: str
     stats: dict
     events: list
+    differences: list = dataclasses.field(default_factory=list)  # what World found, for the test to keep
 
     @property
     def changed(self):
@@ -50,11 +51,15 @@ class Run:
     @property
     def failures(self):
         """What the failed tasks said, task name included."""
+        return self.failures_of(None)
+
+    def failures_of(self, host):
         return "\n".join(
             "%s: %s" % (event["event_data"].get("task"), event["event_data"]["res"].get("msg"))
             for event in self.events
             if event["event"] in ("runner_on_failed", "runner_on_unreachable")
             and not event["event_data"].get("ignore_errors")
+            and host in (None, event["event_data"]["host"])
         )
 
     def changes(self):
@@ -228,6 +233,19 @@ def nas_tree():
         str(path.relative_to(settings.EXPORT)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
         for path in sorted(settings.EXPORT.rglob("*"))
     }
+
+
+class World:
+    """What could be touched: every object in the cluster and every file on the NAS, as they are now."""
+
+    def __init__(self, api):
+        self.api = api
+        self.before = {**api.snapshot(), **nas_tree()}
+
+    def differences(self):
+        """Names of what has come, gone or changed since."""
+        now = {**self.api.snapshot(), **nas_tree()}
+        return sorted(name for name in {*now, *self.before} if now.get(name, "-") != self.before.get(name, "-"))
 
 
 def eventually(condition, seconds=60, pause=0.05):

@@ -1,4 +1,7 @@
-"""Bad input: one clear error that names the variable, the value and the way out; nothing is changed."""
+"""Bad input: one clear error that names the variable, the value and the way out; nothing is changed.
+
+Every wrong value is a model of its own in one run, which must leave the cluster and the NAS as they were.
+"""
 from __future__ import annotations
 
 import io
@@ -7,11 +10,10 @@ import zipfile
 
 import pytest
 
-from conftest import nas_tree
+from conftest import World
 from tf_lab import settings
 
 WEB = "http://%s/" % settings.WEB_IP
-NEW = {"model_name": "new", "gpu": "false"}  # a model that is not there yet
 
 
 def archive(name, *members):
@@ -112,33 +114,45 @@ BAD = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def no_gpu(api):
+def host(name):
+    """Short: a release is named after it."""
+    return "bad-%d" % list(BAD).index(name)
+
+
+@pytest.fixture(scope="module")
+def run(controller, api):
     api.gpus(0)
+    hosts = {
+        host(name): {"gpu": "false", **{key: value() if callable(value) else value for key, value in variables.items()}}
+        for name, (variables, dummy) in BAD.items()
+    }
+    world = World(api)
+    run = controller.run(hosts=hosts)
+    run.differences = world.differences()
+    return run
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_input(name, controller, api):
-    variables, words = BAD[name]
-    variables = {key: value() if callable(value) else value for key, value in variables.items()}
-    objects, tree = api.snapshot(), nas_tree()
-    run = controller.run(hosts={"new": {}}, **{**NEW, **variables})
-    assert run.rc != 0
-    missing = [word for word in words if word not in run.failures]
-    assert not missing, "%s not in: %s" % (missing, run.failures)
+def test_bad_input(name, run):
+    said = run.failures_of(host(name))
+    missing = [word for word in BAD[name][1] if word not in said]
+    assert not missing, "%s not in: %s" % (missing, said)
+
+
+def test_nothing_was_changed(run):
+    assert run.rc == 2 and run.changes() == []
+    assert run.differences == []
     assert "Traceback" not in run.stdout
-    assert run.changes() == []
-    assert (api.snapshot(), nas_tree()) == (objects, tree)
 
 
 def test_unreachable_cluster(controller, api):
-    objects, tree = api.snapshot(), nas_tree()
+    world = World(api)
     known = controller.environment["K8S_AUTH_HOST"]
     controller.environment["K8S_AUTH_HOST"] = "https://127.0.0.1:1"
     try:
-        run = controller.run(hosts={"new": {}}, **NEW)
+        run = controller.run(hosts={"new": {}}, gpu="false")
     finally:
         controller.environment["K8S_AUTH_HOST"] = known
-    assert run.rc != 0 and "Kubernetes API" in run.failures and "K8S_AUTH_HOST" in run.failures, run.failures
+    assert run.rc == 2 and "Kubernetes API" in run.failures and "K8S_AUTH_HOST" in run.failures, run.failures
     assert run.changes() == []
-    assert (api.snapshot(), nas_tree()) == (objects, tree)
+    assert world.differences() == []

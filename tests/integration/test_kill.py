@@ -22,11 +22,15 @@ def expected_files():
         return {m.name.split("/", 2)[2]: m.size for m in tar.getmembers() if m.isfile()}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def clean_up(controller):
+    yield
+    controller.run("playbooks/teardown.yml", model_delete_data=True)
+
+
 @pytest.fixture(autouse=True)
 def from_nothing(controller):
     assert controller.run("playbooks/teardown.yml", model_delete_data=True).rc == 0
-    yield
-    controller.run("playbooks/teardown.yml", model_delete_data=True)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from conftest import BASE, Api, eventually, nas_tree
+from conftest import BASE, World, eventually
 from tf_lab import models, settings
 
 ARCHIVES = models.archives()
@@ -22,12 +22,12 @@ def clean_slate(controller, api):
 
 
 def test_check_on_an_empty_cluster_changes_nothing(controller, api):
-    objects, tree = api.snapshot(), nas_tree()
+    world = World(api)
     run = controller.run(cmdline="--check --diff -e gpu=false")
     assert run.rc == 0, run.failures
     assert run.changed > 0, "check mode has to announce what would be made"
     assert re.search(r"^ *[-+ ]*\+.*nasplugin.csi.alibabacloud.com", run.stdout, re.M), "the diff shows the volume"
-    assert (api.snapshot(), nas_tree()) == (objects, tree)
+    assert world.differences() == []
 
 
 def test_install(controller, api):
@@ -62,12 +62,12 @@ def test_install(controller, api):
 
 def test_second_run_changes_nothing(controller, api):
     pods = {pod.metadata.uid for pod in api.pods("mnist-deploy")}
-    objects, tree = api.snapshot(), nas_tree()
+    world = World(api)
     run = controller.run(cmdline="-e gpu=false")
     assert run.rc == 0, run.failures
     assert run.changes() == []
     assert {pod.metadata.uid for pod in api.pods("mnist-deploy")} == pods
-    assert (api.snapshot(), nas_tree()) == (objects, tree)
+    assert world.differences() == []
 
 
 def test_check_on_a_deployed_cluster_finds_nothing(controller):
@@ -77,12 +77,12 @@ def test_check_on_a_deployed_cluster_finds_nothing(controller):
 
 
 def test_check_shows_what_a_change_would_do(controller, api):
-    objects = api.snapshot()
+    world = World(api)
     run = controller.run(cmdline="--check --diff -e gpu=false", scaling_replicas=3)
     assert run.rc == 0, run.failures
     assert len(run.changes()) == 1, run.changes()
     assert re.search(r"-.*replicas.*2[\s\S]*\+.*replicas.*3", run.stdout)
-    assert api.snapshot() == objects
+    assert world.differences() == []
 
 
 def test_status_tells_what_serves(controller, api):
@@ -143,10 +143,10 @@ def test_one_name_in_two_namespaces_and_a_wrecked_model(controller, api):
 
 
 def test_gpu_asked_for_where_no_node_has_one(controller, api):
-    objects, tree = api.snapshot(), nas_tree()
+    world = World(api)
     run = controller.run(cmdline="-e gpu=true")
     assert run.rc == 2 and "gpu to false" in run.failures, run.failures
-    assert (api.snapshot(), nas_tree()) == (objects, tree)
+    assert world.differences() == []
 
 
 def test_gpu_scheduled_but_not_started(controller, api):
@@ -179,4 +179,4 @@ def test_install_again_after_teardown(controller, api):
     run = controller.run(cmdline="-e gpu=false")
     assert run.rc == 0, run.failures
     assert not any("ublish" in task for task in run.changes()), "the data was kept: nothing to publish"
-    assert isinstance(api, Api) and len(api.pods("mnist-deploy")) == 2
+    assert len(api.pods("mnist-deploy")) == 2

@@ -1,0 +1,29 @@
+"""The README names only what exists."""
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLES = ("model", "volume", "serving", "scaling", "check")
+
+
+def test_every_variable_of_the_readme_exists():
+    known = {"gpu"}
+    for role in ROLES:
+        specs = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text())
+        known |= set(specs["argument_specs"]["main"]["options"])
+    named = set(re.findall(r"`((?:%s)_[a-z_]+)`" % "|".join(ROLES), (ROOT / "README.md").read_text()))
+    assert named and named <= known, named - known
+
+
+def test_every_file_that_the_readme_links_exists():
+    for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text()):
+        assert (ROOT / target).is_file(), target
+
+
+def test_every_playbook_of_the_readme_exists():
+    for playbook in re.findall(r"`((?:playbooks/)?[a-z]+\.yml)", (ROOT / "README.md").read_text()):
+        assert (ROOT / playbook).is_file(), playbook
