@@ -26,10 +26,10 @@ class Action(ActionModule):
     def run(self, tmp=None, task_vars=None):
         return super().run(tmp, task_vars or {})
 
-    def _find_needle(self, folder, name):
-        if "missing" in name:
+    def _find_needle(self, dirname, needle):
+        if "missing" in needle:
             raise AnsibleError("not found")
-        return name
+        return needle
 
     def _execute_module(self, module_name=None, module_args=None, task_vars=None):
         self.asked.append(module_args)
@@ -38,8 +38,8 @@ class Action(ActionModule):
     def _make_tmp_path(self):
         return "/remote"
 
-    def _transfer_file(self, local, remote):
-        self.asked.append((local, remote))
+    def _transfer_file(self, local_path, remote_path):
+        self.asked.append((local_path, remote_path))
 
     def _fixup_perms2(self, paths):
         pass
