@@ -1,7 +1,7 @@
 # `make demo` runs the tutorial on the embedded lab, `make test` passes the tests. Both install what is missing.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench setup collection lab lint sanity unit molecule integration clean
+.PHONY: help demo test bench load setup collection lab lint sanity unit molecule integration clean
 
 VENV := .venv
 IN_LAB := eval "$$(tests/lab/lab env)" &&
@@ -17,6 +17,9 @@ test: setup lint sanity unit lab molecule integration ## every test; brings the 
 
 bench: setup lab ## our unchanged run against the tutorial's own commands, interleaved
 	@$(IN_LAB) python benchmarks/tutorial.py
+
+load: setup lab ## what clients lose, and who answers wrongly, while versions, pods and the chart change (half an hour)
+	@$(IN_LAB) python benchmarks/load.py
 
 setup: $(VENV)/.ready collection
 

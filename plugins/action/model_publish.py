@@ -1,6 +1,9 @@
 # Copyright (c) The mlops.tf_serving developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Controller's side of model_publish: an archive on the controller goes to the node, but only if the node lacks it."""
+"""Controller's side of model_publish: what only the controller has goes to the node, but only if the node lacks it.
+
+That is an archive on the controller, and samples of the dataset for warm-up records.
+"""
 from __future__ import annotations
 
 import hashlib
@@ -9,6 +12,7 @@ import os
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.mlops.tf_serving.plugins.module_utils import _dataset, _warmup
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils._model_request import Request, checksum_mismatch
 
@@ -20,17 +24,25 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         options = dict(self._task.args)
         try:
-            request = Request({**options, "archive_copy": None})
-            if request.archive is None or request.kind != "controller" or options.get("state") == "absent":
-                return self._execute_module(module_name=MODULE, module_args=options, task_vars=task_vars)
-            path, digest = self._archive(request)
+            request = Request({**options, "archive_copy": None, "warmup_samples": None})
+            path = None
+            if request.archive is not None and request.kind == "controller" and options.get("state") != "absent":
+                path, digest = self._archive(request)
+                options.update(archive=path, checksum="sha256:" + digest)
+            result = self._module(options, task_vars)
+            needs = result.get("needs") or []
+            if "warmup" in needs:
+                options["warmup_samples"] = self._samples(request)
+            if "archive" in needs:
+                result = self._with_copy(path, options, task_vars)
+            elif needs:
+                result = self._module(options, task_vars)
         except Error as error:
             return {"failed": True, "msg": error.message, "failure": error.as_dict()}
-        options.update(archive=path, checksum="sha256:" + digest)
-        result = self._execute_module(module_name=MODULE, module_args=options, task_vars=task_vars)
-        if result.get("needs_archive"):
-            result = self._with_copy(path, options, task_vars)
         return result
+
+    def _module(self, options, task_vars):
+        return self._execute_module(module_name=MODULE, module_args=options, task_vars=task_vars)
 
     def _archive(self, request):
         """(path on the controller, sha256)"""
@@ -59,14 +71,26 @@ class ActionModule(ActionBase):
             raise checksum_mismatch(path, request.checksum, digest.hexdigest())
         return path, digest.hexdigest()
 
+    def _samples(self, request):
+        if _dataset.IMPORT_ERROR:
+            raise Error("model_warmup needs numpy in the controller's Python (pip install numpy).", "library_missing")
+        try:
+            dataset = _dataset.load(request.warmup_dataset, request.warmup, self._task.args.get("warmup_dataset_checksum") or None)
+        except Error as error:
+            if error.code != "dataset_too_small":
+                raise
+            raise Error(
+                "model_warmup is %d, and the dataset %s has %d images: lower it."
+                % (request.warmup, request.warmup_dataset, error.details["images"]), error.code,
+            ) from None
+        return _warmup.packed(dataset.images.astype("float32") / 255)
+
     def _with_copy(self, path, options, task_vars):
         folder = self._make_tmp_path()
         try:
             copy = self._connection._shell.join_path(folder, "archive")
             self._transfer_file(path, copy)
             self._fixup_perms2((folder, copy))
-            return self._execute_module(
-                module_name=MODULE, module_args={**options, "archive_copy": copy}, task_vars=task_vars
-            )
+            return self._module({**options, "archive_copy": copy}, task_vars)
         finally:
             self._remove_tmp_path(folder)

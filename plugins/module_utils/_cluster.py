@@ -104,6 +104,17 @@ def found(call, *args, **kwargs):
         raise
 
 
+def named(api_client, group, kind, namespace, name):
+    """The object as plain data, None where it does not exist. group: api/v1, apis/apps/v1, ..."""
+    with explained("read %s %s in namespace %s" % (kind, name, namespace)):
+        return found(get, api_client, "/%s/namespaces/%s/%s/%s" % (group, namespace, kind, name))
+
+
+def listed(api_client, group, kind, namespace, **selector):
+    with explained("list %s in namespace %s" % (kind, namespace)):
+        return get(api_client, "/%s/namespaces/%s/%s" % (group, namespace, kind), **selector)["items"]
+
+
 def authorization(configuration):
     """The header that says who asks, empty where a client certificate does."""
     token = configuration.auth_settings().get("BearerToken") or {}

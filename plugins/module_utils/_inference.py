@@ -10,7 +10,6 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import contextlib
-import os
 import re
 import socket
 import time
@@ -18,28 +17,26 @@ import traceback
 
 from ansible.module_utils.basic import missing_required_lib
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils import _dataset, _port_forward, _replicas, _serving_protos
+from ansible_collections.mlops.tf_serving.plugins.module_utils import (
+    _dataset,
+    _grpc,
+    _port_forward,
+    _replicas,
+    _serving_protos,
+    _serving_versions,
+)
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils._grpc import parsed
 from ansible_collections.mlops.tf_serving.plugins.module_utils._serving_protos import messages
 from ansible_collections.mlops.tf_serving.plugins.module_utils._tensors import DATA_TYPES, decode, encode, type_name
 
-# gRPC's C core writes to standard error, where it reads as if the module had crashed.
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-
-IMPORT_ERROR = _serving_protos.IMPORT_ERROR
+IMPORT_ERROR = _grpc.IMPORT_ERROR
 try:
-    import grpc
     import numpy
 except ImportError:
     IMPORT_ERROR = traceback.format_exc()
 
-CHANNEL_OPTIONS = (
-    ("grpc.max_receive_message_length", 256 << 20),  # the default of 4 MiB is too small for images
-    ("grpc.max_send_message_length", -1),
-    ("grpc.use_local_subchannel_pool", 1),  # or channels of one process to one address share a connection
-    ("grpc.enable_retries", 0),  # a retry would hide a replica that comes and goes
-    ("grpc.enable_http_proxy", 0),
-)
+SINGLE_REQUESTS = 50  # one after the other, for the latency: what many at once take says more of the queue
 GIVE_UP_AFTER = 10  # failed requests of one server: what follows would tell nothing new, and may take a timeout each
 SERVERS_AT_ONCE = 8
 CONNECT_PATIENCE = 3  # seconds; kube-proxy needs about one to serve a new address
@@ -130,19 +127,26 @@ def ask_all(servers, dataset):
         # Serialised once, for servers that want the same (as a rule all of them).
         plans = {server.plan for server in servers if server.plan}
         requests = {plan: serialised(plan, dataset) for plan in plans}
-        list(pool.map(lambda server: server.answer(requests[server.plan]), [s for s in servers if s.plan]))
+        asked = [server for server in servers if server.plan]
+        list(pool.map(lambda server: server.answer(requests[server.plan]), asked))
+        # Only now, and one server after the other, for this controller's own work counts in.
+        singles = {plan: serialised(plan._replace(batch=plan.least), dataset, SINGLE_REQUESTS) for plan in plans}
+        for server in asked:
+            server.time(singles[server.plan])
+        list(pool.map(lambda server: server.look(), servers))
     return servers
 
 
-# What a server is to be sent: which model, signature and tensors, as its metadata wants them.
-Plan = collections.namedtuple("Plan", "model signature input type shape output batch")
+# What a server is to be sent: which model, signature and tensors, as its metadata wants them. least: its smallest batch.
+Plan = collections.namedtuple("Plan", "model signature input type shape output batch least")
 # One request on the wire, and what the answers should be.
 Request = collections.namedtuple("Request", "wire output labels")
 
 
-def serialised(plan, dataset):
-    """The dataset as Requests. Pixels become numbers from 0 to 1, as in the tutorial's client."""
-    pixels = (dataset.images / numpy.float32(255)).astype(numpy.float32)
+def serialised(plan, dataset, most=None):
+    """The dataset as Requests, at most so many. Pixels become numbers from 0 to 1, as in the tutorial's client."""
+    images = dataset.images if most is None else dataset.images[:most * plan.batch]
+    pixels = (images / numpy.float32(255)).astype(numpy.float32)
     requests = []
     for start in range(0, len(pixels), plan.batch):
         batch = pixels[start:start + plan.batch]
@@ -187,7 +191,7 @@ def planned(options, signatures, images):
         )
     return Plan(
         options["model_name"], options["signature"], input_name, info.dtype, shape, output_name,
-        fixed_batch or options["batch_size"],
+        fixed_batch or options["batch_size"], fixed_batch or 1,
     )
 
 
@@ -230,19 +234,20 @@ Outcome = collections.namedtuple(
 
 
 class Server:
-    """One model server, asked over one channel. What becomes of it ends in `problem`, `versions` and `outcomes`."""
+    """One model server, asked over one channel. What becomes of it ends in `problem`, `versions` and the outcomes."""
 
     def __init__(self, title, options, target, pod=None, forward=None):
         self.title = title
         self.options = options
         self.target = target
         self.pod = pod
-        self.forward = forward
-        self.channel = grpc.insecure_channel(target, CHANNEL_OPTIONS)  # connects with the first request
+        self.channel = _grpc.Channel(target, forward, _words(options))
         self.plan: Plan | None = None
         self.problem = None
         self.versions = set()
-        self.outcomes = []
+        self.outcomes = []  # of the requests that are counted
+        self.singles = []  # of those that are timed
+        self.state = None
         self.failures = 0
 
     def close(self):
@@ -251,7 +256,7 @@ class Server:
     def meet(self, dataset):
         """Find out which version answers and how it wants to be asked."""
         try:
-            if self.forward is None:
+            if self.pod is None:
                 probe(self.target)
             self.plan = planned(self.options, self._signatures(), dataset.images)
         except Error as error:
@@ -261,7 +266,11 @@ class Server:
         """Have all requests answered, `concurrency` of them at a time."""
         with concurrent.futures.ThreadPoolExecutor(self.options["concurrency"]) as pool:
             self.outcomes = list(pool.map(self._predict, requests))
-        said = {outcome.version for outcome in self.outcomes if outcome.seconds is not None}
+
+    def time(self, requests):
+        """Have these answered one after the other; then it is known which versions answered all the time."""
+        self.singles = [self._predict(request) for request in requests]
+        said = {outcome.version for outcome in self.outcomes + self.singles if outcome.seconds is not None}
         self.versions |= said - {None}
         if None in said:  # 1.4 does not say it with the answers; its metadata do, so: the same before and after
             with contextlib.suppress(Error):
@@ -269,6 +278,15 @@ class Server:
         others = self.versions - {self.options["expected_version"]}
         if self.options["expected_version"] is not None and others and not self.problem:
             self.problem = self._other_version(max(others))
+
+    def look(self):
+        """What the server says of the version that is expected, else of the one that answered. 1.4 says nothing."""
+        version = max(self.versions, default=None) if self.options["expected_version"] is None else self.options["expected_version"]
+        if version is None or (self.problem and self.problem.code in _serving_versions.UNREACHABLE):
+            return
+        with contextlib.suppress(Error):
+            known = _serving_versions.Replica(self.pod, self.channel).status(self.options["model_name"]) or []
+            self.state = next((entry["state"] for entry in known if entry["version"] == version), None)
 
     def _signatures(self):
         """The signatures of the version that answers, waiting for the expected one if it is yet to come.
@@ -298,29 +316,10 @@ class Server:
         """(version, signatures) of what answers a request that names no version."""
         request = messages().GetModelMetadataRequest(metadata_field=["signature_def"])
         request.model_spec.name = self.options["model_name"]
-        wire = self._call(_serving_protos.GET_MODEL_METADATA, request.SerializeToString())
-        reply = parsed("GetModelMetadataResponse", wire)
+        reply = self.channel.ask(
+            _serving_protos.GET_MODEL_METADATA, request, "GetModelMetadataResponse", self.options["timeout"]
+        )
         return version_of(reply), parsed("SignatureDefMap", reply.metadata["signature_def"].value).signature_def
-
-    def _call(self, method, wire):
-        try:
-            return self.channel.unary_unary(method)(wire, timeout=self.options["timeout"])
-        except grpc.RpcError as error:
-            raise self._explained(error) from error
-
-    def _explained(self, error):
-        code, said = error.code().name, " ".join((error.details() or "").split())
-        if code == "UNAVAILABLE" and self.forward is not None and self.forward.errors:
-            return Error("port-forward failed: " + self.forward.errors[-1], "port_forward_failed", status=code)
-        if code == "UNAVAILABLE":
-            text = "the server cannot be reached: " + said
-        elif code == "DEADLINE_EXCEEDED":
-            text = "the server did not answer within %g s (check_timeout)" % self.options["timeout"]
-        elif code == "NOT_FOUND":
-            text = "the server does not serve the model %r (check_model_name): %s" % (self.options["model_name"], said)
-        else:
-            text = "the server says %s: %s" % (code, said)
-        return Error(text, code.lower(), status=code)
 
     def _predict(self, request):
         images = len(request.labels)
@@ -328,7 +327,7 @@ class Server:
             return Outcome(images)
         start = time.perf_counter()
         try:
-            wire = self._call(_serving_protos.PREDICT, request.wire)
+            wire = self.channel.call(_serving_protos.PREDICT, request.wire, self.options["timeout"])
             seconds = time.perf_counter() - start
             reply = parsed("PredictResponse", wire)
             wrong, not_finite = score(reply, request)
@@ -343,20 +342,34 @@ class Server:
         answers = sum(outcome.images for outcome in answered)
         wrong = sum(outcome.wrong for outcome in answered)
         errors = collections.Counter(
-            outcome.error.details.get("status", outcome.error.code.upper()) for outcome in self.outcomes if outcome.error
+            error.details.get("status", error.code.upper()) for error in self.errors()
         )
+        single = [outcome.seconds for outcome in self.singles if outcome.seconds is not None]
         return {
             "pod" if self.pod else "address": self.pod or self.options["address"],
             "version": max(self.versions) if self.versions else None,
+            "state": self.state,
             "error_rate": round(100 * wrong / answers, 1) if answers else None,
             "wrong": wrong,
             "not_finite": sum(outcome.not_finite for outcome in answered),
             "unanswered": self.options["tests"] - answers,
-            "requests": len(answered) + sum(errors.values()),
+            "requests": len(answered) + len(single) + sum(errors.values()),
             "errors": dict(errors),
-            "latency_ms": _latency([outcome.seconds for outcome in answered]),
+            "latency_ms": _latency(single),
             "problem": self.problem.message if self.problem else None,
         }
+
+    def errors(self):
+        """Of all requests, those that are timed with them."""
+        return [outcome.error for outcome in self.outcomes + self.singles if outcome.error]
+
+
+def _words(options):
+    """Errors that name the role's variables."""
+    return {
+        "DEADLINE_EXCEEDED": _grpc.WORDS["DEADLINE_EXCEEDED"] + " (check_timeout)",
+        "NOT_FOUND": "the server does not serve the model %r (check_model_name): %%(said)s" % options["model_name"].replace("%", "%%"),
+    }
 
 
 def _latency(seconds):
@@ -382,15 +395,6 @@ def probe(target):
             if time.monotonic() > deadline:
                 raise Error("the server cannot be reached: %s" % (error.strerror or error), "unavailable") from error
             time.sleep(0.2)
-
-
-def parsed(name, wire):
-    message = getattr(messages(), name)()
-    try:
-        message.ParseFromString(wire)
-    except Exception as error:  # protobuf's DecodeError, or what its pure Python version lets through
-        raise Error("a reply is no %s: %s" % (name, error), "malformed_reply") from error
-    return message
 
 
 def version_of(reply):
@@ -460,11 +464,13 @@ def verdict(options, servers, warn):
 def _line(server, report):
     if server.problem:
         return "%s: %s" % (server.title, server.problem.message)
-    latency = report["latency_ms"] or {"p50": 0, "p99": 0}
-    return "%s, %s: %s, %d of %d tests wrong, %d unanswered; a request took %s ms (p50), %s ms (p99)" % (
-        server.title, _version(report), _percent(report["error_rate"]), report["wrong"],
-        server.options["tests"], report["unanswered"], latency["p50"], latency["p99"],
+    text = "%s, %s%s: %s, %d of %d tests wrong, %d unanswered" % (
+        server.title, _version(report), " " + report["state"] if report["state"] else "", _percent(report["error_rate"]),
+        report["wrong"], server.options["tests"], report["unanswered"],
     )
+    if report["latency_ms"]:
+        text += "; one request at a time took %(p50)s ms (p50), %(p99)s ms (p99)" % report["latency_ms"]
+    return text
 
 
 def _badness(report):
@@ -486,7 +492,7 @@ def _judge(options, servers, reports, result):
         raise CheckFailed(
             "The inference check failed: %s." % _told(problems), next(iter(problems)).problem.code, result
         )
-    failed = {server: _failed_requests(server, reports[server]) for server in servers if reports[server]["unanswered"]}
+    failed = {server: _failed_requests(server, reports[server]) for server in servers if reports[server]["errors"]}
     if failed:
         raise CheckFailed("The inference check failed: %s." % _told(failed), "requests_failed", result)
     limit = options["max_error_rate"]
@@ -510,7 +516,7 @@ def _told(sentences):
 
 
 def _failed_requests(server, report):
-    first = next(outcome.error for outcome in server.outcomes if outcome.error)
+    first = server.errors()[0]
     codes = ", ".join("%d %s" % (number, code) for code, number in sorted(report["errors"].items()))
     return "%d of %d tests got no answer (of %d requests failed: %s; the first: %s)" % (
         report["unanswered"], server.options["tests"], report["requests"], codes, first.message

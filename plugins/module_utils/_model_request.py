@@ -10,10 +10,11 @@ from urllib.parse import urlsplit, urlunsplit
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 
 MAX_VERSION = 2 ** 63 - 1  # the server parses folder names as int64
+MAX_WARMUP = 1000  # records that a server takes
 
 
 class Request:
-    """Options of the module model_publish; the role's variables are the same with the prefix model_."""
+    """Options of model_publish and model_versions; the role's variables are the same with the prefix model_."""
 
     def __init__(self, options):
         self.server = _required(options, "nas_server")
@@ -26,6 +27,18 @@ class Request:
         self.timeout = _whole(options, "timeout", 1800)
         self.mount_timeout = _whole(options, "mount_timeout", 30)
         self.lock_timeout = _whole(options, "lock_timeout", 300)
+        self.reinstate = _flag(options, "reinstate")
+        self.newest = _flag(options, "newest")
+        self.keep = _whole(options, "keep", 0, least=0)
+        self.withdraw = _versions(options, "withdraw")
+        self.in_use = _versions(options, "in_use")
+        self.checked = _versions(options, "checked")
+        self.acts = bool(self.withdraw or self.keep or self.checked)  # model_versions alone: or does it only look?
+        self.reason = " ".join(_given(options, "reason", "withdrawn by hand").split())
+        self.warmup = _whole(options, "warmup", 0, least=0)
+        self.warmup_signature = _given(options, "warmup_signature", "predict_images")
+        self.warmup_dataset = _given(options, "warmup_dataset", None)
+        self.warmup_samples = _given(options, "warmup_samples", None)
         self.archive = _given(options, "archive", None)
         self.archive_copy = _given(options, "archive_copy", None)
         if re.search(r"\s|/", self.server):
@@ -38,6 +51,13 @@ class Request:
             raise Error(
                 "model_base_path is %s, which does not lie in model_nas_export %s, the part of the NAS that is mounted."
                 " Change one of the two." % (self.base_path, self.export), "base_path_outside_export",
+            )
+        if self.warmup > MAX_WARMUP:
+            raise Error("model_warmup is %d: a server takes %d records at most." % (self.warmup, MAX_WARMUP), "number_invalid")
+        if self.warmup and self.warmup_dataset is None:
+            raise Error(
+                "model_warmup is %d, and check_dataset, which the samples come from, is not set. Set it, or model_warmup: 0."
+                % self.warmup, "variable_missing", variable="check_dataset",
             )
         if self.archive is not None:
             self._read_archive()
@@ -97,11 +117,26 @@ def _required(options, name):
     return value
 
 
-def _whole(options, name, default):
+def _whole(options, name, default, least=1):
     value = _given(options, name, default)
-    if isinstance(value, bool) or not re.match(r"[0-9]{1,18}$", str(value)) or int(value) < 1:
-        raise Error("model_%s is %r: use a whole number from 1 up." % (name, value), "number_invalid")
+    if isinstance(value, bool) or not re.match(r"[0-9]{1,18}$", str(value)) or int(value) < least:
+        raise Error("model_%s is %r: use a whole number from %d up." % (name, value, least), "number_invalid")
     return int(value)
+
+
+def _flag(options, name):
+    """True or False, strictly: Jinja's `bool` would take a misspelt word for False."""
+    value = str(_given(options, name, False)).lower()
+    if value not in ("true", "yes", "on", "1", "false", "no", "off", "0"):
+        raise Error("model_%s is %r: use true or false." % (name, value), "bool_invalid")
+    return value in ("true", "yes", "on", "1")
+
+
+def _versions(options, name):
+    value = _given(options, name, None)
+    if value is None:
+        return []
+    return [version_number(number, "%s of model_versions" % name) for number in (value if isinstance(value, list) else [value])]
 
 
 def _folder(options, name, default=None):

@@ -7,8 +7,7 @@ from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Er
 
 CHART = "acs-tensorflow-serving"
 
-_TRUE = ("", "true", "yes", "on", "1")
-_FALSE = ("false", "no", "off", "0")
+_WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
 def object_names(release):
@@ -18,25 +17,27 @@ def object_names(release):
         "service": release + "-" + CHART,
         "claim": release + "-" + CHART,
         "disruption_budget": release + "-serving",
+        "parameters": release + "-serving",
+        "model_config": release + "-model-config",
         "selector": "app.kubernetes.io/name=%s,app.kubernetes.io/instance=%s" % (CHART, release),
     }
 
 
-def gpu_wanted(value):
-    """True or False from whatever a playbook, -e or a survey hands over.
+def yes_or_no(value):
+    """True or False from whatever a playbook, -e or a survey hands over; None where it is plainly neither.
 
-    Empty or undefined is True, the tutorial's default. Anything that is not plainly one of the two is an error:
     Jinja's `bool` would take "flase" for False without a word.
     """
-    if isinstance(value, bool):
-        return value
-    if value is None:
+    return value if isinstance(value, bool) else _WORDS.get(str(value).strip().lower())
+
+
+def gpu_wanted(value):
+    """Empty or undefined is True, the tutorial's default. Anything that is not plainly one of the two is an error."""
+    if value is None or not str(value).strip():
         return True
-    word = str(value).strip().lower()
-    if word in _TRUE:
-        return True
-    if word in _FALSE:
-        return False
-    raise Error(
-        "gpu is %r: use true or false (yes/no, on/off, 1/0; empty means true)." % (value,), "gpu_invalid", value=str(value)
-    )
+    wanted = yes_or_no(value)
+    if wanted is None:
+        raise Error(
+            "gpu is %r: use true or false (yes/no, on/off, 1/0; empty means true)." % (value,), "gpu_invalid", value=str(value)
+        )
+    return wanted

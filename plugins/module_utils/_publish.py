@@ -2,26 +2,25 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Make one version of a model live in a folder: validated, complete, by a single rename, and never changed after.
 
-    <base path>/1/saved_model.pb ...     a live version; the server takes every folder with an integer name for one
-               /.provenance/1.json       where it came from; decides whether to download again
+What is live, withdrawn and pruned, and where it lies: _model_versions.py. What was taken away is not published again,
+unless the request says `reinstate`.
 """
 from __future__ import annotations
 
 import contextlib
 import errno
 import hashlib
-import json
 import os
 import posixpath
 import re
 import time
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils import _archive, _download, _savedmodel
+from ansible_collections.mlops.tf_serving.plugins.module_utils import _archive, _download, _savedmodel, _warmup
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils._model_request import checksum_mismatch, version_number
-from ansible_collections.mlops.tf_serving.plugins.module_utils._staging import make_folder, staging, sync_folder
+from ansible_collections.mlops.tf_serving.plugins.module_utils._model_versions import PROVENANCE, WITHDRAWN, Model, now, numbers, sizes_of
+from ansible_collections.mlops.tf_serving.plugins.module_utils._staging import staging, sync_folder
 
-PROVENANCE = ".provenance"
 TREE_LINES = 200
 
 
@@ -36,7 +35,7 @@ def publish(export, request, check_mode=False):
 
 def absent(export, request, check_mode=False):
     """Delete every version of the model, and what this collection keeps beside them."""
-    model = _Model(export, request)
+    model = Model(export, request)
     names = os.listdir(model.base) if os.path.isdir(model.base) else []
     strange = sorted(name for name in names if not _is_ours(name))
     if strange:
@@ -44,7 +43,7 @@ def absent(export, request, check_mode=False):
             "%s holds %s, which is no model version. Nothing was deleted: check model_base_path, or delete the folder by"
             " hand." % (request.base_path, ", ".join(strange[:5])), "not_a_model_folder", strange=strange,
         )
-    tree = model.tree(None)
+    tree = _drawn(request.base_path, model.base, model.versions(), None)
     result = {"path": request.base_path, "versions": [], "tree": [], "diff": _diff(tree, [])}
     gone = not names and (model.is_export or not os.path.isdir(model.base))
     if gone and not os.path.isdir(model.staging):
@@ -60,54 +59,7 @@ def absent(export, request, check_mode=False):
     return dict(result, changed=not gone)
 
 
-class _Model:
-    """The folders of one model."""
-
-    def __init__(self, export, request):
-        self.base_path = request.base_path
-        self.is_export = request.folder == "."
-        self.base = export if self.is_export else os.path.join(export, request.folder)
-        # Beside the base path, where pods that mount it cannot see it; the export's root has no beside.
-        name = posixpath.basename(request.base_path) or "model"
-        self.staging = os.path.join(self.base if self.is_export else os.path.dirname(self.base), ".staging-" + name)
-        self.provenance = os.path.join(self.base, PROVENANCE)
-
-    def listing(self):
-        try:
-            return os.listdir(self.base)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-
-    def versions(self):
-        """{number: name of the folder}, as the server would read it: 0001 is version 1."""
-        return {int(name): name for name in self.listing() if re.match(r"[0-9]{1,19}\Z", name)}
-
-    def tree(self, version):
-        """Lines for people: all versions, and the files of one."""
-        versions = self.versions()
-        lines = [self.base_path]
-        for number in sorted(versions):
-            last = number == max(versions)
-            lines.append(("└── " if last else "├── ") + versions[number])
-            if number == version:
-                lines += _tree(os.path.join(self.base, versions[number]), "    " if last else "│   ")
-        if len(lines) > TREE_LINES:
-            lines[TREE_LINES:] = ["... and %d lines more" % (len(lines) - TREE_LINES)]
-        return lines
-
-    def record(self, version):
-        """The provenance of a live version, {} if there is none or if the version's files do not fit it."""
-        try:
-            with open(os.path.join(self.provenance, "%d.json" % version), encoding="utf-8") as file:
-                record = json.load(file)
-            sizes = {path: file["size"] for path, file in record["files"].items()}
-            fits = record["version"] == version and _sizes(os.path.join(self.base, self.versions()[version])) == sizes
-        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
-            return {}
-        return record if fits else {}
-
-
-class _Publication(_Model):
+class _Publication(Model):
     def __init__(self, export, request):
         super().__init__(export, request)
         self.request = request
@@ -118,7 +70,7 @@ class _Publication(_Model):
 
     def run(self, check_mode):
         request = self.request
-        versions = sorted(self.versions())
+        before = sorted(self.versions())
         if request.path and os.path.isdir(request.path):
             raise Error(
                 "model_archive %s is a folder. Pack it (tar -czf mnist.tar.gz mnist/1) and name the archive." % request.source,
@@ -132,38 +84,91 @@ class _Publication(_Model):
             self.checksum = found
         if request.url and self.checksum is None:
             self.remote = _download.head(request.url) or {}
-        record = self._published()
-        if record and (check_mode or not os.path.isdir(self.staging)):
-            return self._result(record, versions, False)
+        record, back = self._found()
+        if record and not back and (check_mode or not os.path.isdir(self.staging)):
+            finishing = set(self.unfinished()) if check_mode else set()
+            return self._result(record, before, bool(finishing), sorted(set(before) - finishing))
         if check_mode:
             if request.url and self.remote is None:
                 _download.head(request.url)  # a wrong URL shows here, not in the real run
-            return self._forecast(versions)
-        if request.kind == "controller" and not request.path and not record:
-            return {"changed": False, "needs_archive": True}
+            return self._forecast(before, record)
+        needs = self._needs(record, back)
+        if needs:
+            return {"changed": False, "needs": needs}
         with staging(self.staging, request.lock_timeout, "publishing " + request.source) as (work, made):
             # Look again: the run that held the lock may have published the same.
-            record = self._published()
-            changed = not record
-            if changed:
+            record, back = self._found()
+            finished = [version for version in self.unfinished() if not back or version != record["version"]]
+            for version in finished:
+                self.take_out(version, work, made)
+            if record and not back:
+                changed = False
+            elif record and self._is_there(record):
+                record, changed = self._bring_back(record, work, made), True
+            else:
                 record, changed = self._bring(work, made)
-        return self._result(record, versions, changed)
+        return self._result(record, before, changed or bool(finished), sorted(self.versions()))
 
-    def _published(self):
-        """The record of the live version that is what is asked for, as far as can be told without the archive."""
+    def _found(self):
+        """The record of the version that is what is asked for, as far as can be told without the archive; {} if none is.
+        And whether it was taken away and shall come back."""
+        live = self.versions()
+        for version in sorted(live, reverse=True) + sorted(set(self.recorded()) - set(live), reverse=True):
+            if self.request.version not in (None, version):
+                continue
+            record = self.whole(version) if version in live else self.stored(version)
+            if not record or (version not in live and not self.what_became_of(record)):
+                continue
+            if self._is_asked_for(record):
+                gone = bool(self.what_became_of(record))
+                if not gone or self.request.reinstate:
+                    self._must_be_newest(version)
+                return record, gone and self.request.reinstate
+        if self.request.version is not None:
+            self._must_be_newest(self.request.version)
+        return {}, False
+
+    def _is_asked_for(self, record):
         request = self.request
-        for version in sorted(self.versions(), reverse=True):
-            if request.version not in (None, version):
-                continue
-            record = self.record(version)
-            if not record or (request.version is None and record.get("archive_version") != version):
-                continue
-            if self.checksum is not None:
-                if record.get("sha256") == self.checksum:
-                    return record
-            elif self.remote and record.get("source") == request.source and _download.same(record, self.remote):
-                return record
-        return None
+        if request.version is None and record.get("archive_version") != record["version"]:
+            return False
+        if self.checksum is not None:
+            return record.get("sha256") == self.checksum
+        return bool(self.remote) and record.get("source") == request.source and _download.same(record, self.remote)
+
+    def _must_be_newest(self, version):
+        higher = sorted(set(self.versions()) - set(self.unfinished()))[-1:]
+        if self.request.newest and higher and version < higher[0]:
+            raise Error(
+                "Version %d is lower than %d, the highest live one in %s, and servers with serving_version_policy latest take"
+                " the highest: they would never serve it. Nothing was published. Publish it under a higher number"
+                " (model_version), or go back to an older version with playbooks/rollback.yml."
+                % (version, higher[0], self.base_path), "not_newest", version=version, highest=higher[0],
+            )
+
+    def _is_there(self, record):
+        """Is the data of a version that was taken away at hand, as it was published?"""
+        return bool(self.folder(record["version"]) and self.whole(record["version"]))
+
+    def _needs(self, record, back):
+        """What has to come from the controller first."""
+        request = self.request
+        if record and (not back or self._is_there(record)):
+            return []
+        needs = ["archive"] if request.kind == "controller" and not request.path else []
+        return needs + (["warmup"] if request.warmup and not request.warmup_samples else [])
+
+    def _bring_back(self, record, work, made):
+        """Back into the base path, and only then without its mark: whoever dies between leaves it withdrawn."""
+        version = record["version"]
+        if version not in self.versions():
+            os.rename(self.folder(version), os.path.join(self.base, str(version)))
+            sync_folder(self.base)
+        record = _unmarked(record)
+        self.write_record(record, work, made)
+        with contextlib.suppress(OSError):
+            os.rmdir(self.withdrawn)
+        return record
 
     def _bring(self, work, made):
         """Fetch, unpack, validate, rename. Returns (record, did a version appear)."""
@@ -175,6 +180,8 @@ class _Publication(_Model):
             origin = _download.fetch(request.url, archive, request.max_size)
             if self.checksum not in (None, origin["sha256"]):
                 raise checksum_mismatch(request.source, self.checksum, origin["sha256"])
+        elif archive is None:
+            raise Error("Another run took the version away in the meantime. Run again.", "changed_meanwhile")
         else:
             origin.update(size=os.path.getsize(archive), sha256=self.checksum)
         unpacked = os.path.join(work, "unpacked")
@@ -191,33 +198,69 @@ class _Publication(_Model):
             archive_version, version = _version(top, request.version)
             folder = os.path.normpath(os.path.join(unpacked, top))
             model = _savedmodel.inspect(folder)
+            warmup = _warmup.inspect(folder, model["signatures"])
         inside = len(top) + 1 if top else 0
         files = {path[inside:]: file for path, file in sorted(files.items()) if path.startswith(top + "/") or not top}
         record = dict(
             origin, version=version, archive_version=archive_version, source=request.source, files=files,
-            digest=_digest(files), signatures=model["signatures"],
-            published=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            digest=_digest(files), signatures=model["signatures"], warmup=warmup, published=now(),
         )
         live = self.versions().get(version)
+        before = self.stored(version)
         if live is not None:
             self._must_be_same(version, live, files)
-            self._write_record(record, work, made)
+            if self.whole(version):
+                kept = ("files", "warmup", "checked", "withdrawn")  # among the files warm-up records that were made here
+                record.update({key: before[key] for key in kept if key in before})
+            self.write_record(record, work, made)
             return record, False
+        gone = self.what_became_of(before)
+        if gone:
+            if before.get("digest") != record["digest"]:
+                raise self._used(before, gone)
+            if not request.reinstate:
+                record = dict(before, **origin, source=request.source)  # known without a download next time
+                self.write_record(record, work, made)
+                return record, False
+        self._must_be_newest(version)
+        if request.warmup and not warmup:
+            with _of(request):
+                record["warmup"] = _warmup.write(
+                    folder, request.warmup_samples, request.warmup_signature, model["signatures"], posixpath.basename(self.base_path)
+                )
+            path = os.path.join(folder, _warmup.FILE)
+            record["files"] = dict(files, **{_warmup.FILE: {"size": os.path.getsize(path), "sha256": _file_sha256(path)}})
         for path, dummy, dummy in os.walk(folder):
             sync_folder(path)
-        # The record first: a version is never without it, and a record without its version is not looked at.
-        self._write_record(record, work, made)
+        # The record first: a version is never without it, and a record without its version is not looked at. A mark goes
+        # last: whoever dies before leaves the version withdrawn.
+        self.write_record(dict(record, **{gone: before[gone]}) if gone else record, work, made)
         try:
             os.rename(folder, os.path.join(self.base, str(version)))
         except BaseException:
-            os.unlink(self._record_path(version))
+            if not gone:
+                os.unlink(self.record_path(version))
             raise
         sync_folder(self.base)
+        if gone:
+            self.write_record(record, work, made)
+            self.discard(self.withdrawn, self.aside().get(version), work)
         return record, True
+
+    def _used(self, record, gone):
+        return Error(
+            "Version %d was %s (%s), and the archive %s holds other content. A number is used once: publish a new one, in the"
+            " archive's folder or with model_version (live: %s)."
+            % (record["version"], gone, record[gone].get("reason") or record[gone].get("at"), self.request.source,
+               numbers(self.versions()) or "none"),
+            "version_used", version=record["version"],
+        )
 
     def _must_be_same(self, version, name, files):
         folder = os.path.join(self.base, name)
-        sizes = _sizes(folder)
+        sizes = sizes_of(folder)
+        if _warmup.FILE not in files:
+            sizes.pop(_warmup.FILE, None)  # written here, from samples
         differing = sorted(
             path for path in set(sizes) | set(files)
             if path not in sizes or path not in files or sizes[path] != files[path]["size"]
@@ -233,29 +276,16 @@ class _Publication(_Model):
                 "version_differs", version=version, differing=differing[:20],
             )
 
-    def _record_path(self, version):
-        return os.path.join(self.provenance, "%d.json" % version)
-
-    def _write_record(self, record, work, made):
-        make_folder(self.base, made)
-        make_folder(self.provenance, made)
-        draft = os.path.join(work, "provenance")
-        with open(draft, "w", encoding="utf-8") as file:
-            json.dump(record, file, indent=1, sort_keys=True)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(draft, self._record_path(record["version"]))
-        sync_folder(self.provenance)
-
-    def _result(self, record, before, changed):
+    def _result(self, record, before, changed, after):
         version = record["version"]
-        after = sorted(self.versions())
+        gone = self.what_became_of(record)
+        folder = self.folder(version) or os.path.join(self.base, str(version))
         return {
             "changed": changed,
             "version": version,
-            "path": posixpath.join(self.base_path, self.versions().get(version, str(version))),
+            "path": posixpath.join(self.base_path, os.path.relpath(folder, self.base)),
             "versions": after,
+            "aside": sorted(self.aside()),
             "tree": self.tree(version),
             "source": record.get("source"),
             "checksum": "sha256:%s" % record.get("sha256"),
@@ -263,31 +293,67 @@ class _Publication(_Model):
             "size": sum(file["size"] for file in record["files"].values()),
             "archive_size": record.get("size"),
             "signatures": record.get("signatures", {}),
+            "warmup": record.get("warmup") or 0,
             "published": record.get("published"),
+            "checked": record.get("checked"),
+            "withdrawn": dict(record["withdrawn"], version=version) if gone == "withdrawn" else {},
+            "pruned": dict(record["pruned"], version=version) if gone == "pruned" else {},
+            "message": self._message(record, gone, after) if gone else "",
             "duration": round(time.monotonic() - self.started, 3),
             "diff": _diff(self._lines(before), self._lines(after)),
         }
 
-    def _forecast(self, versions):
-        version = self.request.version
+    def _message(self, record, gone, live):
+        mark = record[gone]
+        return (
+            "Version %d was %s on %s%s. %s holds that version, so nothing was published (live: %s). To bring it back:"
+            " playbooks/publish.yml -e model_reinstate=true"
+            % (record["version"], "withdrawn" if gone == "withdrawn" else "deleted from the NAS, to make room (model_keep),",
+               mark.get("at"), ": " + mark["reason"].rstrip(".") if mark.get("reason") else "", self.request.source,
+               numbers(live) or "none")
+        )
+
+    def _forecast(self, versions, record):
+        version = record.get("version", self.request.version)
         what = "<the version in the archive>" if version is None else str(version)
         if version in versions:
             after = self._lines(versions) + ["(version %s is live: its content would be compared with the archive's)" % what]
         else:
             after = self._lines(versions) + [posixpath.join(self.base_path, what)]
         return {
-            "changed": True, "version": version, "versions": versions, "tree": self.tree(None), "verified": False,
-            "path": posixpath.join(self.base_path, what), "source": self.request.source,
-            "checksum": "sha256:%s" % self.checksum if self.checksum else None,
+            "changed": True, "version": version, "versions": versions, "aside": sorted(self.aside()), "tree": self.tree(None),
+            "verified": False, "path": posixpath.join(self.base_path, what), "source": self.request.source,
+            "checksum": "sha256:%s" % self.checksum if self.checksum else None, "checked": None,
+            "withdrawn": {}, "pruned": {}, "message": "",
             "duration": round(time.monotonic() - self.started, 3), "diff": _diff(self._lines(versions), after),
         }
+
+    def tree(self, version):
+        """Lines for people: all versions, and the files of one."""
+        return _drawn(self.base_path, self.base, self.versions(), version)
 
     def _lines(self, versions):
         return [posixpath.join(self.base_path, str(version)) for version in versions]
 
 
+def _unmarked(record):
+    return {key: value for key, value in record.items() if key not in ("withdrawn", "pruned")}
+
+
+def _drawn(title, base, versions, opened):
+    lines = [title]
+    for number in sorted(versions):
+        last = number == max(versions)
+        lines.append(("└── " if last else "├── ") + versions[number])
+        if number == opened:
+            lines += _tree(os.path.join(base, versions[number]), "    " if last else "│   ")
+    if len(lines) > TREE_LINES:
+        lines[TREE_LINES:] = ["... and %d lines more" % (len(lines) - TREE_LINES)]
+    return lines
+
+
 def _is_ours(name):
-    return name == PROVENANCE or name.startswith(".staging-") or name.startswith(".nfs") or re.match(r"[0-9]+\Z", name)
+    return name in (PROVENANCE, WITHDRAWN) or name.startswith(".staging-") or name.startswith(".nfs") or re.match(r"[0-9]+\Z", name)
 
 
 @contextlib.contextmanager
@@ -331,20 +397,6 @@ def _version(top, wanted):
             "version_missing" if not name else "version_invalid", folder=top,
         )
     return own, own
-
-
-def _sizes(folder):
-    """{relative path: size} of every file. NFS's own .nfs files (deleted, still open somewhere) do not count."""
-    if not os.path.isdir(folder):
-        return {"": None}
-    return {
-        os.path.relpath(os.path.join(path, name), folder): os.lstat(os.path.join(path, name)).st_size
-        for path, dummy, names in os.walk(folder, onerror=_raise) for name in names if not name.startswith(".nfs")
-    }
-
-
-def _raise(error):
-    raise error
 
 
 def _file_sha256(path):

@@ -3,13 +3,19 @@
 """The pods of a release: which are ready, and what is the matter with the others."""
 from __future__ import annotations
 
+import collections
+
 from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import explained, found, get
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils._names import object_names
 
+# What a release runs: its Deployment, its pods that are not on their way out (by name), the names of those that are
+# ready, and a sentence for each that is not.
+Seen = collections.namedtuple("Seen", "deployment pods ready others")
 
-def ready_replicas(api_client, namespace, release):
-    """([names of ready pods], [a sentence for each other pod]); None where the Deployment does not exist."""
+
+def look(api_client, namespace, release):
+    """Seen, or None where the Deployment does not exist."""
     names = object_names(release)
     with explained("read the Deployment %s in namespace %s" % (names["deployment"], namespace)):
         path = "/apis/apps/v1/namespaces/%s/deployments/%s" % (namespace, names["deployment"])
@@ -21,18 +27,26 @@ def ready_replicas(api_client, namespace, release):
     living = {pod["metadata"]["name"]: pod for pod in pods if "deletionTimestamp" not in pod["metadata"]}
     ready = [name for name, pod in sorted(living.items()) if _is_ready(pod)]
     others = ["%s is not ready: %s" % (name, _why(pod)) for name, pod in sorted(living.items()) if name not in ready]
-    if not ready:
-        wanted = deployment["spec"]["replicas"]
+    return Seen(deployment, living, ready, others)
+
+
+def ready_replicas(api_client, namespace, release):
+    """([names of ready pods], [a sentence for each other pod]); None where the Deployment does not exist."""
+    seen = look(api_client, namespace, release)
+    if seen is None:
+        return None
+    if not seen.ready:
+        wanted = seen.deployment["spec"]["replicas"]
         raise Error(
             "No replica of the Deployment %s in namespace %s is ready: %s."
             % (
-                names["deployment"], namespace,
-                several(others) or ("it is scaled to 0" if wanted == 0 else "it has no pod"),
+                object_names(release)["deployment"], namespace,
+                several(seen.others) or ("it is scaled to 0" if wanted == 0 else "it has no pod"),
             ),
             "no_ready_replica",
             wanted=wanted,
         )
-    return ready, others
+    return seen.ready, seen.others
 
 
 def several(things, between="; "):

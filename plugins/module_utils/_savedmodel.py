@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Is this folder a SavedModel that a server can load, and which signatures has it?
 
-Reads the protobuf wire format with the standard library alone: the NAS node has nothing else. Field numbers are those
-of tensorflow/core/protobuf/saved_model.proto, meta_graph.proto and framework/{graph,function,types}.proto.
+Field numbers are those of tensorflow/core/protobuf/saved_model.proto, meta_graph.proto and
+framework/{graph,function,types}.proto.
 """
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import os
 import re
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils._wire import Malformed, fields, map_entries, messages, texts
 
 SAVED_MODEL = "saved_model.pb"
 SERVE = "serve"
@@ -24,71 +25,6 @@ DTYPES = [
 TABLE_MAGIC = bytes.fromhex("57fb808b247547db")  # ends every checkpoint index, a LevelDB table
 
 
-class Malformed(Exception):
-    """Bytes that are no protobuf message of the expected kind."""
-
-
-def _varint(data, at, end):
-    value = shift = 0
-    while at < end:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value & 0xFFFFFFFFFFFFFFFF, at
-        shift += 7
-        if shift > 63:
-            break
-    raise Malformed("a number at byte %d does not end" % at)
-
-
-def _fields(data, span):
-    """(field number, value) of one message; value is a number, or the (start, end) of what is nested."""
-    at, end = span
-    while at < end:
-        tag, at = _varint(data, at, end)
-        number, kind = tag >> 3, tag & 7
-        if kind == 0:
-            value, at = _varint(data, at, end)
-        elif kind == 2:
-            length, start = _varint(data, at, end)
-            at = start + length
-            value = (start, at)
-        elif kind in (1, 5):
-            at += 8 if kind == 1 else 4
-            value = None
-        else:
-            raise Malformed("wire type %d at byte %d" % (kind, at))
-        if number == 0 or at > end:
-            raise Malformed("field %d at byte %d leads out of its message" % (number, at))
-        yield number, value
-
-
-def _messages(data, span, wanted):
-    """The spans of a message field; a number in its place means that this is another kind of file."""
-    for number, value in _fields(data, span):
-        if number == wanted:
-            if not isinstance(value, tuple):
-                raise Malformed("field %d is not a message" % number)
-            yield value
-
-
-def _text(data, span):
-    return bytes(data[span[0]:span[1]]).decode("utf-8", "replace")
-
-
-def _texts(data, span, wanted):
-    return [_text(data, part) for part in _messages(data, span, wanted)]
-
-
-def _map(data, span, wanted):
-    """(key, span of the value) of each entry of a map<string, message>."""
-    for entry in _messages(data, span, wanted):
-        key = "".join(_texts(data, entry, 1)[-1:])
-        for value in _messages(data, entry, 2):
-            yield key, value
-
-
 def _signed(value):
     return value - (1 << 64) if value >> 63 else value
 
@@ -96,14 +32,14 @@ def _signed(value):
 def _tensor(data, span):
     """TensorInfo as a person reads it: float32[-1,784]."""
     dtype, shape = 0, "[?]"
-    for number, value in _fields(data, span):
+    for number, value in fields(data, span):
         if number == 2 and isinstance(value, int):
             dtype = value
         elif number == 3 and isinstance(value, tuple):
-            unknown = any(part == 3 and rank for part, rank in _fields(data, value))
+            unknown = any(part == 3 and rank for part, rank in fields(data, value))
             sizes = [
-                _signed(next((size for part, size in _fields(data, dim) if part == 1 and isinstance(size, int)), 0))
-                for dim in _messages(data, value, 2)
+                _signed(next((size for part, size in fields(data, dim) if part == 1 and isinstance(size, int)), 0))
+                for dim in messages(data, value, 2)
             ]
             shape = "[?]" if unknown else "[%s]" % ",".join(str(size) for size in sizes)
     return (DTYPES[dtype] if dtype < len(DTYPES) else "dtype%d" % dtype) + shape
@@ -111,36 +47,36 @@ def _tensor(data, span):
 
 def _signature(data, span):
     return {
-        "method": "".join(_texts(data, span, 3)[-1:]),
-        "inputs": {name: _tensor(data, tensor) for name, tensor in _map(data, span, 1)},
-        "outputs": {name: _tensor(data, tensor) for name, tensor in _map(data, span, 2)},
+        "method": "".join(texts(data, span, 3)[-1:]),
+        "inputs": {name: _tensor(data, tensor) for name, tensor in map_entries(data, span, 1)},
+        "outputs": {name: _tensor(data, tensor) for name, tensor in map_entries(data, span, 2)},
     }
 
 
 def _has_variables(data, graph):
     def ops(nodes):
-        return (bytes(data[op[0]:op[1]]) for node in nodes for op in _messages(data, node, 2))
+        return (bytes(data[op[0]:op[1]]) for node in nodes for op in messages(data, node, 2))
 
-    if any(op in VARIABLE_OPS for op in ops(_messages(data, graph, 1))):
+    if any(op in VARIABLE_OPS for op in ops(messages(data, graph, 1))):
         return True
-    functions = (function for library in _messages(data, graph, 2) for function in _messages(data, library, 1))
-    return any(op in VARIABLE_OPS for function in functions for op in ops(_messages(data, function, 3)))
+    functions = (function for library in messages(data, graph, 2) for function in messages(data, library, 1))
+    return any(op in VARIABLE_OPS for function in functions for op in ops(messages(data, function, 3)))
 
 
 def parse(data):
     """What a saved_model.pb says of its graph for serving. Raises Malformed."""
     tags_found = []
-    for meta_graph in _messages(data, (0, len(data)), 2):
-        tags = [tag for info in _messages(data, meta_graph, 1) for tag in _texts(data, info, 4)]
+    for meta_graph in messages(data, (0, len(data)), 2):
+        tags = [tag for info in messages(data, meta_graph, 1) for tag in texts(data, info, 4)]
         tags_found.append(tags)
         if SERVE not in tags:
             continue
-        signatures = {name: _signature(data, span) for name, span in _map(data, meta_graph, 5)}
+        signatures = {name: _signature(data, span) for name, span in map_entries(data, meta_graph, 5)}
         return {
             # Signatures without a method are TensorFlow's own (initialisation).
             "signatures": {name: value for name, value in sorted(signatures.items()) if value["method"]},
-            "variables": any(_has_variables(data, graph) for graph in _messages(data, meta_graph, 2)),
-            "assets": [name for asset in _messages(data, meta_graph, 6) for name in _texts(data, asset, 2)],
+            "variables": any(_has_variables(data, graph) for graph in messages(data, meta_graph, 2)),
+            "assets": [name for asset in messages(data, meta_graph, 6) for name in texts(data, asset, 2)],
         }
     raise Malformed(
         "no graph with the tag '%s' (graphs in it: %s)"
@@ -195,6 +131,10 @@ def inspect(folder):
     path = os.path.join(folder, SAVED_MODEL)
     try:
         model = _read(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise Error(
+            "It has no file %s. Pack or copy the whole version folder." % SAVED_MODEL, "no_saved_model"
+        ) from None
     except Malformed as problem:
         raise Error(
             "%s is not a SavedModel that TensorFlow Serving can load: %s. Export the model again"

@@ -6,12 +6,7 @@ from __future__ import annotations
 import time
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils import _reasons
-from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import (
-    explained,
-    found,
-    get,
-    send,
-)
+from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import explained, listed, named, send
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 
 
@@ -66,8 +61,7 @@ class Deployments:
         return "Deployment %s in namespace %s" % (self.name, self.namespace)
 
     def read(self):
-        with explained("read %s" % self):
-            return found(get, self.client, self.path)
+        return named(self.client, "apis/apps/v1", "deployments", self.namespace, self.name)
 
     def scale(self, replicas, **dry_run):
         with explained("scale %s" % self):
@@ -89,9 +83,9 @@ class Deployments:
         return self._list("apis/autoscaling/v2", "horizontalpodautoscalers") or []
 
     def _list(self, group, kind, **selector):
+        """None where the account may not."""
         try:
-            with explained("list %s in namespace %s" % (kind, self.namespace)):
-                return get(self.client, "/%s/namespaces/%s/%s" % (group, self.namespace, kind), **selector)["items"]
+            return listed(self.client, group, kind, self.namespace, **selector)
         except Error as error:
             if error.code not in ("forbidden", "not_found"):
                 raise

@@ -8,7 +8,7 @@ import socket
 import time
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils import _reasons, _release, _server_log
-from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import explained, found, get, reply
+from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import explained, listed, named, reply
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils._names import object_names
 
@@ -37,6 +37,9 @@ class Cluster:
 
     def claim(self):
         return self._get("api/v1", "persistentvolumeclaims", self.names["claim"])
+
+    def parameters(self):
+        return self._get("api/v1", "configmaps", self.names["parameters"])
 
     def pods(self):
         pods = self._list("api/v1", "pods", labelSelector=self.names["selector"])
@@ -69,12 +72,10 @@ class Cluster:
         return seen
 
     def _get(self, group, kind, name):
-        with explained("read %s %s in namespace %s" % (kind, name, self.namespace)):
-            return found(get, self.api, "/%s/namespaces/%s/%s/%s" % (group, self.namespace, kind, name))
+        return named(self.api, group, kind, self.namespace, name)
 
     def _list(self, group, kind, **selector):
-        with explained("list %s in namespace %s" % (kind, self.namespace)):
-            return get(self.api, "/%s/namespaces/%s/%s" % (group, self.namespace, kind), **selector)["items"]
+        return listed(self.api, group, kind, self.namespace, **selector)
 
 
 @contextlib.contextmanager
@@ -87,6 +88,18 @@ def _allowed(*codes):
             raise
 
 
+def policy(cluster, deployment):
+    """serving_version_policy of a Deployment: pinned where it mounts the release's model config. None: no Deployment."""
+    if deployment is None:
+        return None
+    mounted = [
+        source.get("configMap", {}).get("name")
+        for volume in deployment["spec"]["template"]["spec"].get("volumes", ())
+        for source in volume.get("projected", {}).get("sources", ())
+    ]
+    return "pinned" if cluster.names["model_config"] in mounted else "latest"
+
+
 def info(cluster, known_pods=None):
     """The status as it is now. known_pods: names of pods that are not this run's; None: all are."""
     deployment, warnings = cluster.deployment(), []
@@ -97,6 +110,7 @@ def info(cluster, known_pods=None):
     service = _service(cluster.service())
     return {
         "release": _without_values(_release.summary(cluster.store.read()[0])),
+        "policy": policy(cluster, deployment),
         "deployment": deployment and _deployment(deployment),
         "service": service,
         "address": _address(service),

@@ -11,7 +11,8 @@ from ansible_collections.mlops.tf_serving.plugins.module_utils import _release, 
 from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import explained, get
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils._names import gpu_wanted
-from ansible_collections.mlops.tf_serving.plugins.module_utils._serving import Cluster
+from ansible_collections.mlops.tf_serving.plugins.module_utils._serving import Cluster, policy
+from ansible_collections.mlops.tf_serving.plugins.module_utils._serving_versions import pinned
 
 GPU = "nvidia.com/gpu"
 
@@ -23,9 +24,12 @@ def preflight(api, settings, helm):
     path, version = helm()
     warnings = []
     namespace_exists = _namespace_exists(api, namespace)
-    seen = {"release": None, "pods": [], "stored": {}, "unlock": False}
+    seen = {"release": None, "pods": [], "stored": {}, "unlock": False, "policy": None, "model_config": None}
     if namespace_exists:
         seen = _look(Cluster(api, namespace, release), values)
+        seen["model_config"] = pinned(api, namespace, release, str(settings["model_name"]))
+        if "modelConfig" in values and seen["model_config"] and seen["model_config"]["problem"]:
+            raise Error(seen["model_config"]["problem"], "model_config_foreign")
     if gpu_wanted(settings.get("gpu")):
         _check_gpu(api, values, str(settings.get("gpu_preflight") or "fail"), warnings)
     return {
@@ -34,6 +38,8 @@ def preflight(api, settings, helm):
         "release": seen["release"],
         "unlock": seen["unlock"],
         "pods": seen["pods"],
+        "policy": seen["policy"],
+        "model_config": seen["model_config"],
         "namespace_exists": namespace_exists,
         "helm": {"path": path, "version": version},
         "warnings": warnings,
@@ -73,9 +79,13 @@ def _namespace_exists(api, namespace):
 def _look(cluster, values):
     secret, _age = cluster.store.read()
     release = _release.summary(secret)
+    stored = release.pop("values") if release else {}
     objects = {
         "Deployment": cluster.deployment(), "Service": cluster.service(), "PersistentVolumeClaim": cluster.claim(),
     }
+    if _has_parameters(values) or _has_parameters(stored):
+        objects["ConfigMap"] = cluster.parameters()
+    made = 3 + _has_parameters(stored)
     # What is just being deleted is as good as gone.
     objects = {kind: thing for kind, thing in objects.items() if thing and not thing["metadata"].get("deletionTimestamp")}
     for kind, thing in objects.items():
@@ -83,14 +93,19 @@ def _look(cluster, values):
     if "PersistentVolumeClaim" in objects:
         _check_claim(objects["PersistentVolumeClaim"], values["persistence"]["pvc"])
     status = release and release["status"]
-    stored = release.pop("values") if release else {}
     return {
         "release": release,
         "stored": stored,
         "pods": [pod["metadata"]["name"] for pod in cluster.pods()],
         # Helm compares values with its record only: it would not notice that objects are missing.
-        "unlock": not _release.settled(status) or (status == _release.DEPLOYED and len(objects) < 3),
+        "unlock": not _release.settled(status) or (status == _release.DEPLOYED and len(objects) < made),
+        "policy": policy(cluster, objects.get("Deployment")),
     }
+
+
+def _has_parameters(values):
+    """Whether the chart makes its ConfigMap."""
+    return bool(values.get("batching") or values.get("monitoring"))
 
 
 def _check_owner(kind, thing, cluster):

@@ -23,7 +23,8 @@ PACKAGE = "mlops_tf_serving"  # not on the wire
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 GET_MODEL_METADATA = "/tensorflow.serving.PredictionService/GetModelMetadata"
-GET_MODEL_STATUS = "/tensorflow.serving.ModelService/GetModelStatus"  # UNIMPLEMENTED on 1.4
+GET_MODEL_STATUS = "/tensorflow.serving.ModelService/GetModelStatus"  # UNIMPLEMENTED on 1.4, as is the next
+RELOAD_CONFIG = "/tensorflow.serving.ModelService/HandleReloadConfigRequest"
 
 # The fields of the official .proto files that are read or written here. Enums are int32: the same on the wire.
 DEFINITIONS = """
@@ -68,6 +69,20 @@ message StatusProto { int32 error_code = 1; string error_message = 2; }
 message ModelVersionStatus { int64 version = 1; int32 state = 2; StatusProto status = 3; }
 message GetModelStatusRequest { ModelSpec model_spec = 1; }
 message GetModelStatusResponse { repeated ModelVersionStatus model_version_status = 1; }
+
+message Specific { repeated int64 versions = 1; }
+message ServableVersionPolicy { Specific specific = 102; }
+message ModelConfig {
+  string name = 1;
+  string base_path = 2;
+  string model_platform = 4;
+  ServableVersionPolicy model_version_policy = 7;
+  map<string, int64> version_labels = 8;
+}
+message ModelConfigList { repeated ModelConfig config = 1; }
+message ModelServerConfig { ModelConfigList model_config_list = 1; }
+message ReloadConfigRequest { ModelServerConfig config = 1; }
+message ReloadConfigResponse { StatusProto status = 1; }
 """
 
 MODEL_VERSION_STATES = {0: "UNKNOWN", 10: "START", 20: "LOADING", 30: "AVAILABLE", 40: "UNLOADING", 50: "END"}

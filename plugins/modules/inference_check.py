@@ -12,6 +12,8 @@ description:
   - Every ready replica of a release is asked all of them through the Kubernetes API server (port-forward), and so is
     the address of its Service, where one is given. The worst of them decides.
   - Requests that fail are counted apart from wrong answers. They fail the check, and are never tried again.
+  - After the counting, 50 requests with one image each, one after the other, give the latency. One of them that fails
+    fails the check too.
   - Messages call the options by the variables of the role P(mlops.tf_serving.check#role), such as C(check_tests).
 author:
   - The mlops.tf_serving developers (@mlops)
@@ -98,7 +100,7 @@ options:
     type: float
     default: 15
   batch_size:
-    description: Images in one request. A model whose batch size is fixed gets that.
+    description: Images in one request of those that are counted. A model whose batch size is fixed gets that, always.
     type: int
     default: 20
   concurrency:
@@ -174,13 +176,24 @@ replicas:
   contains:
     pod: {description: Name of the pod., type: str, returned: always}
     version: {description: Version that answered., type: int, returned: always}
+    state:
+      description:
+        - What the server says of O(expected_version), or else of the version that answered, such as V(AVAILABLE) or V(END).
+          Null where it says nothing, as before 1.6.
+      type: str
+      returned: always
     error_rate: {description: Its error rate in percent., type: float, returned: always}
     wrong: {description: Number of wrong answers., type: int, returned: always}
     not_finite: {description: Wrong answers that hold NaN or infinity., type: int, returned: always}
     unanswered: {description: Number of tests without an answer., type: int, returned: always}
-    requests: {description: Number of requests sent., type: int, returned: always}
+    requests: {description: "Number of requests sent, those that were timed among them.", type: int, returned: always}
     errors: {description: "Number of failed requests by gRPC status code, or MALFORMED_REPLY.", type: dict, returned: always}
-    latency_ms: {description: "Milliseconds of a request: p50, p99 and max.", type: dict, returned: always}
+    latency_ms:
+      description:
+        - "Milliseconds of a request with one image while no other is under way: p50, p99 and max. Null where none was answered."
+        - The way through the API server counts in.
+      type: dict
+      returned: always
     problem: {description: "Why it could not be asked, or was not what it should be.", type: str, returned: always}
 address:
   description: The same of the Service's address, null where none was given.

@@ -15,6 +15,7 @@ description:
   - The mount lives in a private mount namespace. Nothing stays mounted after success, failure or a killed run.
   - A live version is never changed. The same content again is no change, other content under the same number is an error.
   - Beside the versions, C(.provenance/VERSION.json) says where each came from. It decides whether to download again.
+  - A version that was withdrawn or pruned (M(mlops.tf_serving.model_versions)) is not published again, unless O(reinstate) says so.
   - Runs on one model exclude one another by a lock on the export.
   - Needs nothing but Python, root and an NFS client on the target.
 attributes:
@@ -51,6 +52,35 @@ options:
   version:
     description: Number to publish under, instead of the name of the archive's folder.
     type: str
+  reinstate:
+    description: Whether to bring a version back that was withdrawn or pruned, if it is the one that the archive holds.
+    type: bool
+    default: false
+  newest:
+    description:
+      - Whether to refuse a version that is lower than the highest live one. Servers that take the highest would never load it.
+    type: bool
+    default: false
+  warmup:
+    description:
+      - Number of images of O(warmup_dataset) that are written into a new version as warm-up requests, at most 1000. 0 for none.
+      - An archive with C(assets.extra/tf_serving_warmup_requests) keeps its own. They are checked, for a bad one would keep
+        servers from loading the version.
+    type: int
+    default: 0
+  warmup_dataset:
+    description: Folder on the controller or URL, as in O(mlops.tf_serving.inference_check#module:dataset).
+    type: str
+  warmup_dataset_checksum:
+    description: Checksums of the dataset's files, C(sha256:HEX) by file name.
+    type: dict
+  warmup_signature:
+    description: Signature that the warm-up requests call. It takes one input of type float32 or float64.
+    type: str
+    default: predict_images
+  warmup_samples:
+    description: Where the action plugin has put the images. Not for playbooks.
+    type: dict
   base_path:
     description: Folder of the model's versions, as a path inside the NAS. It has to lie in O(nas_export).
     type: str
@@ -87,6 +117,7 @@ options:
     type: int
     default: 21474836480
 seealso:
+  - module: mlops.tf_serving.model_versions
   - name: SavedModel
     description: The format that TensorFlow Serving loads.
     link: https://www.tensorflow.org/guide/saved_model
@@ -117,7 +148,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 version:
-  description: Number of the version that is live now. Null in check mode if only the archive knows it.
+  description:
+    - Number of the version that the archive holds, and that is live now unless RV(withdrawn) or RV(pruned) says otherwise.
+    - Null in check mode if only the archive knows it.
   returned: with state present
   type: int
   sample: 1
@@ -132,6 +165,31 @@ versions:
   type: list
   elements: int
   sample: [1, 2]
+aside:
+  description: Versions that were withdrawn and whose data is still there.
+  returned: with state present
+  type: list
+  elements: int
+withdrawn:
+  description: C(version), C(at) and C(reason), if the archive's version was withdrawn and therefore not published; else empty.
+  returned: with state present
+  type: dict
+pruned:
+  description: C(version) and C(at), if the archive's version was pruned and therefore not published; else empty.
+  returned: with state present
+  type: dict
+message:
+  description: What RV(withdrawn) or RV(pruned) means, in words; else empty.
+  returned: with state present
+  type: str
+checked:
+  description: When the version was noted as having passed its check (UTC), null if it was not.
+  returned: with state present
+  type: str
+warmup:
+  description: Number of warm-up requests in the version.
+  returned: with state present
+  type: int
 tree:
   description: The base path as lines to show.
   returned: success
@@ -201,6 +259,13 @@ def main():
             "archive_copy": {"type": "path"},
             "checksum": {},
             "version": {},
+            "reinstate": {"type": "bool", "default": False},
+            "newest": {"type": "bool", "default": False},
+            "warmup": {"type": "int", "default": 0},
+            "warmup_dataset": {},
+            "warmup_dataset_checksum": {"type": "dict"},
+            "warmup_signature": {"default": "predict_images"},
+            "warmup_samples": {"type": "dict"},
             "base_path": {"required": True},
             "nas_server": {"required": True},
             "nas_export": {"default": "/"},

@@ -81,6 +81,9 @@ status:
     release:
       description: Helm's record, with name, revision, status, chart and updated. Null if there is none.
       type: dict
+    policy:
+      description: C(latest) or C(pinned), which version the Deployment serves. Null if there is none.
+      type: str
     deployment:
       description: Name, counts (desired, updated, ready, available), image and gpus (per pod). Null if there is none.
       type: dict

@@ -75,6 +75,16 @@ pods:
   returned: success
   type: list
   elements: str
+policy:
+  description: C(latest) or C(pinned), by the Deployment that is there now. Null if there is none.
+  returned: success
+  type: str
+model_config:
+  description:
+    - What the ConfigMap of M(mlops.tf_serving.model_config) says, with C(stable), C(canary), C(versions) and C(problem). Null
+      where there is none.
+  returned: success
+  type: dict
 namespace_exists:
   description: Whether the namespace is there, or may not be asked for.
   returned: success
@@ -101,7 +111,7 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils import _serving_preflight
+from ansible_collections.mlops.tf_serving.plugins.module_utils import _grpc, _serving_preflight
 from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect, require_library
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 
@@ -129,6 +139,7 @@ def main():
         supports_check_mode=True,
     )
     require_library(module)
+    _grpc.require_library(module)
     try:
         result = _serving_preflight.preflight(connect(module), module.params["settings"], lambda: find_helm(module))
         for warning in result.pop("warnings"):

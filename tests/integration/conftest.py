@@ -31,6 +31,14 @@ sys.path.insert(0, str(ROOT / "tests" / "lab"))
 from tf_lab import settings  # noqa: E402
 
 BASE = settings.EXPORT / "serving" / "model"  # where the inventories publish, as this machine sees it
+WEB = "http://%s/" % settings.WEB_IP
+V1, V2 = WEB + "mnist-export.tar.gz", WEB + "mnist-export-2.tar.gz"
+# A server of today, whose pods go quickly and which gives up soon; everything else as shipped.
+HOST = {
+    "serving_image": "localhost/tensorflow-serving:2.15.1", "serving_drain": 1, "serving_service_type": "ClusterIP",
+    "serving_args": ["--load_retry_interval_micros=1000000", "--max_num_load_retries=1"],
+}
+PINNED = {**HOST, "serving_version_policy": "pinned"}
 CONTROLLER = "tf-serving-controller"  # the ServiceAccount whose token the playbooks get
 
 
@@ -267,3 +275,10 @@ def api():
 @pytest.fixture(scope="session")
 def controller(tmp_path_factory, api):
     return Controller(tmp_path_factory.mktemp("controller"), api)
+
+
+@pytest.fixture
+def play(controller):
+    def run(playbook, host, **extra):
+        return controller.run("playbooks/%s.yml" % playbook, hosts={"mnist": {**host, **extra}}, cmdline="-e gpu=false")
+    return run

@@ -28,16 +28,23 @@ OFFICIAL_MODULES = [importlib.import_module(name) for name in (
     "tensorflow.core.framework.types_pb2", "tensorflow.core.protobuf.meta_graph_pb2",
     "tensorflow_serving.apis.status_pb2", "tensorflow_serving.apis.model_pb2", "tensorflow_serving.apis.predict_pb2",
     "tensorflow_serving.apis.get_model_metadata_pb2", "tensorflow_serving.apis.get_model_status_pb2",
+    "tensorflow_serving.apis.model_management_pb2", "tensorflow_serving.config.model_server_config_pb2",
+    "tensorflow_serving.config.file_system_storage_path_source_pb2",
 )]
 
 
+# These stand inside others.
+NESTED = {
+    "Dim": "TensorShapeProto", "ServableVersionPolicy": "FileSystemStoragePathSourceConfig", "Specific": "ServableVersionPolicy",
+}
+
+
 def official(name):
-    """The official class of that name; Dim stands inside TensorShapeProto."""
+    """The official class of that name."""
     for module in OFFICIAL_MODULES:
         if hasattr(module, name):
             return getattr(module, name)
-    assert name == "Dim", name
-    return official("TensorShapeProto").Dim
+    return getattr(official(NESTED[name]), name)
 
 
 def compare(ours, theirs):

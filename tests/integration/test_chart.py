@@ -97,6 +97,16 @@ def test_drain(tmp_path, kubernetes, action):
     assert objects["Deployment"]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > 7
 
 
+@pytest.mark.parametrize(("age", "drain"), [(0, 5), (30, 40), (31, 42), (300, 337)])
+def test_the_drain_outlives_every_connection(tmp_path, age, drain):
+    """gRPC spreads the age by a tenth, and the last requests get 5 s: with 2 s to spare."""
+    objects = render(tmp_path, maxConnectionAgeSeconds=age)
+    assert container(objects)["lifecycle"] == {"preStop": {"sleep": {"seconds": drain}}}
+    assert objects["Deployment"]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == drain + 3
+    assert container(render(tmp_path, maxConnectionAgeSeconds=age, drainSeconds=9))["lifecycle"]["preStop"]["sleep"] == {
+        "seconds": 9}
+
+
 def test_no_drain(tmp_path):
     assert "lifecycle" not in container(render(tmp_path, drainSeconds=0))
 
@@ -131,7 +141,78 @@ def test_what_is_handed_through(tmp_path):
     assert objects["PersistentVolumeClaim"]["spec"]["volumeName"] == "pv-nas"
 
 
+def test_values_become_flags_and_args_come_last(tmp_path):
+    arguments = container(render(
+        tmp_path, restPort=8501, monitoring=True, batching={"max_batch_size": 32}, gpuMemoryFraction=0.25, parallelism=2,
+        maxConnectionAgeSeconds=60, modelConfig={"configMap": "mine"}, args=["--port=9090", "--rest_api_port=1"],
+    ))["args"]
+    assert arguments == [
+        "--model_config_file=/etc/tf-serving/models.config", "--allow_version_labels_for_unavailable_models=true",
+        "--load_retry_interval_micros=2000000", "--rest_api_port=8501",
+        "--enable_batching=true", "--batching_parameters_file=/etc/tf-serving/batching.config",
+        "--monitoring_config_file=/etc/tf-serving/monitoring.config",
+        "--per_process_gpu_memory_fraction=0.25", "--tensorflow_session_parallelism=2",
+        "--grpc_channel_arguments=grpc.max_connection_age_ms=60000",
+        "--port=9090", "--rest_api_port=1",
+    ]
+
+
+def test_no_value_no_flag(tmp_path):
+    assert container(render(tmp_path))["args"] == [
+        "--port=9090", "--model_name=mnist", "--model_base_path=/serving/model/mnist"]
+
+
+def test_rest_port(tmp_path):
+    objects = render(tmp_path, restPort=8501)
+    assert {"name": "http", "containerPort": 8501} in container(objects)["ports"]
+    assert {"name": "http", "port": 8501, "targetPort": "http"} in objects["Service"]["spec"]["ports"]
+    assert objects["Service"]["spec"]["ports"][0]["name"] == "grpc"
+
+
+def test_parameter_files(tmp_path):
+    """Big numbers stay what they are (Helm's are floating point), and other numbers make other pods."""
+    batching = {"max_batch_size": 128, "batch_timeout_micros": 1000000000, "max_enqueued_batches": 100, "num_batch_threads": 4}
+    objects = render(tmp_path, restPort=8501, monitoring=True, batching=batching, podAnnotations={"a": "1"})
+    files = objects["ConfigMap"]["data"]
+    assert sorted(files["batching.config"].splitlines()) == sorted("%s { value: %d }" % item for item in batching.items())
+    assert files["monitoring.config"] == 'prometheus_config { enable: true path: "/monitoring/prometheus/metrics" }\n'
+    assert objects["ConfigMap"]["metadata"]["name"] == "mnist-deploy-serving"
+    assert sources(objects) == ["mnist-deploy-serving"]
+
+    annotations = objects["Deployment"]["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["a"] == "1"
+    others = [
+        render(tmp_path, restPort=8501, monitoring=True, batching=other)["Deployment"]["spec"]["template"]["metadata"]["annotations"]
+        for other in (batching, dict(batching, num_batch_threads=8))
+    ]
+    assert [other["checksum/parameters"] == annotations["checksum/parameters"] for other in others] == [True, False]
+
+
+def sources(objects):
+    """ConfigMaps that appear as one folder of files in the container, None without it."""
+    spec = objects["Deployment"]["spec"]["template"]["spec"]
+    mount = next((mount for mount in container(objects)["volumeMounts"] if mount["mountPath"] == "/etc/tf-serving"), None)
+    if mount is None:
+        assert [volume["name"] for volume in spec["volumes"]] == ["model"]
+        return None
+    assert "subPath" not in mount and mount["readOnly"]
+    volume = next(volume for volume in spec["volumes"] if volume["name"] == mount["name"])
+    return [source["configMap"]["name"] for source in volume["projected"]["sources"]]
+
+
+def test_the_model_config_is_not_the_charts(tmp_path):
+    objects = render(tmp_path, modelConfig={"configMap": "mine"})
+    assert "ConfigMap" not in objects
+    assert sources(objects) == ["mine"]
+    assert sources(render(tmp_path)) is None
+    assert sources(render(tmp_path, modelConfig={"configMap": "mine"}, batching={"max_batch_size": 8})) == [
+        "mine", "mnist-deploy-serving"]
+
+
 @pytest.mark.parametrize(("values", "says"), [
+    ({"monitoring": True}, "restPort"),
+    ({"batching": {"max_batchsize": 8}}, "max_batchsize"),
+    ({"gpuMemoryFraction": 2}, "gpuMemoryFraction"),
     ({"gpuCount": True}, "gpuCount"),
     ({"port": "9090"}, "port"),
     ({"port": 99999}, "port"),

@@ -6,20 +6,26 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import json
 import os
+import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tarfile
 import threading
 import time
 import types
+import urllib.error
+import urllib.request
 
 import grpc
 import numpy
 import pytest
+from google.protobuf import text_format
 
 from tf_lab import models, settings
 
@@ -32,28 +38,34 @@ from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
+    model_management_pb2,
     model_service_pb2_grpc,
     predict_pb2,
+    prediction_log_pb2,
     prediction_service_pb2_grpc,
 )
+
+from model_server import config as server_config
+from model_server.errors import Failure
 
 OLD, NEW = "1.4.0", "2.15.1"
 FIRST, SECOND, WRECKED = models.ARCHIVES
 
 
 class Server:
-    """One running server and what it wrote."""
+    """One running server and what it wrote. Without a base path the arguments name a model config file."""
 
-    def __init__(self, base_path, log, release, *arguments, port=None):
+    def __init__(self, base_path, log, release, *arguments, port=None, directory_delay=0):
         self.port = port or free_port()
         self.log_path = log
-        command = [models.PYTHON, "-m", "model_server", "--port=%d" % self.port, "--model_name=mnist",
-                   "--model_base_path=%s" % base_path, *arguments]
+        model = ["--model_name=mnist", "--model_base_path=%s" % base_path] if base_path else []
+        command = [models.PYTHON, "-m", "model_server", "--port=%d" % self.port, *model, *arguments]
         with open(log, "ab") as output:
             self.process = subprocess.Popen(
                 command, cwd=settings.SOURCE, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 env={"PATH": os.defpath, "PYTHONPATH": str(models.TENSORFLOW), "PYTHONDONTWRITEBYTECODE": "1",
-                     "MODEL_SERVER_HOST": "127.0.0.1", "TF_SERVING_RELEASE": release})
+                     "MODEL_SERVER_HOST": "127.0.0.1", "TF_SERVING_RELEASE": release,
+                     "MODEL_SERVER_DIRECTORY_DELAY": str(directory_delay)})
         self.channel = grpc.insecure_channel("127.0.0.1:%d" % self.port, options=[
             ("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1)])
         self.prediction = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
@@ -78,11 +90,11 @@ class Server:
         self.process.kill()
         self.process.wait()
 
-    def predict(self, images=None, version=None, signature="predict_images", name="mnist", **inputs):
+    def predict(self, images=None, version=None, signature="predict_images", name="mnist", label=None, **inputs):
         if images is not None:
             inputs["images"] = images
         request = predict_pb2.PredictRequest()
-        spec(request, name, version).signature_name = signature
+        spec(request, name, version, label).signature_name = signature
         for alias, array in inputs.items():
             tensor = request.inputs[alias]
             tensor.dtype = types_pb2.DT_FLOAT if array.dtype == numpy.float32 else types_pb2.DT_DOUBLE
@@ -91,17 +103,47 @@ class Server:
                 tensor.tensor_shape.dim.add(size=size)
         return self.prediction.Predict(request, timeout=20)
 
-    def status(self):
+    def status(self, name="mnist", **which):
+        try:
+            return [(one.version, one.state) for one in self.states(name, **which)]
+        except grpc.RpcError as error:
+            if error.code() != grpc.StatusCode.NOT_FOUND:
+                raise
+            return []
+
+    def states(self, name="mnist", **which):
         request = get_model_status_pb2.GetModelStatusRequest()
-        spec(request)
-        answer = self.model.GetModelStatus(request, timeout=5)
-        return [(one.version, one.state) for one in answer.model_version_status]
+        spec(request, name, **which)
+        return self.model.GetModelStatus(request, timeout=5).model_version_status
+
+    def answers(self, name="mnist", **which):
+        """The version that answers."""
+        return self.predict(zeros(1, 784), name=name, **which).model_spec.version.value
+
+    def reload(self, *entries, timeout=20):
+        request = model_management_pb2.ReloadConfigRequest()
+        text_format.Parse(config(*entries), request.config)
+        return self.model.HandleReloadConfigRequest(request, timeout=timeout)
 
 
-def spec(request, name="mnist", version=None):
+def config(*entries):
+    return "model_config_list { %s }" % " ".join(entries)
+
+
+def entry(base, *versions, name="mnist", **labels):
+    """The text of one model that serves these versions (none: the latest)."""
+    policy = "model_version_policy { specific { %s } }" % " ".join("versions: %d" % number for number in versions)
+    return 'config { name: "%s" base_path: "%s" model_platform: "tensorflow" %s %s }' % (
+        name, base, policy if versions else "",
+        " ".join('version_labels { key: "%s" value: %d }' % item for item in labels.items()))
+
+
+def spec(request, name="mnist", version=None, label=None):
     request.model_spec.name = name
     if version is not None:
         request.model_spec.version.value = version
+    if label is not None:
+        request.model_spec.version_label = label
     return request.model_spec
 
 
@@ -133,6 +175,10 @@ def error_rate(server, held_out, **options):
     return round(100.0 * float((scores.argmax(axis=1) != labels).mean()), 2)
 
 
+def zeros(*shape, dtype=numpy.float32):
+    return numpy.zeros(shape, dtype)
+
+
 @contextlib.contextmanager
 def refused(code, text):
     with pytest.raises(grpc.RpcError) as caught:
@@ -158,9 +204,10 @@ def base(tmp_path):
 def start(tmp_path, base):
     running = []
 
-    def start(*arguments, release=NEW, **options):
+    def start(*arguments, release=NEW, config_file=None, **options):
         log = tmp_path / ("log-%d" % len(running))
-        running.append(Server(base, log, release, *arguments, **options))
+        where = ["--model_config_file=%s" % config_file] if config_file else []
+        running.append(Server(None if config_file else base, log, release, *where, *arguments, **options))
         return running[-1]
 
     yield start
@@ -219,10 +266,6 @@ def test_a_version_by_number(server, held_out):
         server.predict(held_out[0][:1], version=2)
     with refused(grpc.StatusCode.NOT_FOUND, "Servable not found for request: Latest(other)"):
         server.predict(held_out[0][:1], name="other")
-
-
-def zeros(*shape, dtype=numpy.float32):
-    return numpy.zeros(shape, dtype)
 
 
 @pytest.mark.parametrize("inputs, code, text", [
@@ -406,3 +449,433 @@ def test_answers_as_tensor_content(start, base, held_out):
     scores = start("--enable_serialization_as_tensor_content=true").wait().predict(held_out[0][:1]).outputs["scores"]
     assert not scores.float_val
     assert numpy.frombuffer(scores.tensor_content, numpy.float32).sum() == pytest.approx(1.0, abs=1e-5)
+
+
+# A model config file, and everything that can be asked of one server: labels, reload, REST, metrics, warm-up.
+
+AVAILABLE, END = 30, 50
+
+
+@pytest.fixture(scope="module")
+def pinned(tmp_path_factory):
+    """A server with a model config file, over two versions, and all that can be switched on. Each test reloads it."""
+    folder = tmp_path_factory.mktemp("pinned")
+    base = folder / "mnist"
+    base.mkdir()
+    for archive in (FIRST, SECOND):
+        unpack(archive, base)
+    files = {
+        "model_config_file": config(entry(base, 1, stable=1)),
+        "monitoring_config_file": 'prometheus_config { enable: true, path: "/metrics" }',
+        "batching_parameters_file": "max_batch_size { value: 1000 } num_batch_threads { value: 2 }",
+    }
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    rest_port = free_port()
+    server = Server(
+        None, folder / "log", NEW, *("--%s=%s" % (name, folder / name) for name in files), "--enable_batching=true",
+        "--allow_version_labels_for_unavailable_models=true", "--max_num_load_retries=0", "--rest_api_port=%d" % rest_port)
+    server.base, server.rest = base, "http://127.0.0.1:%d" % rest_port
+    yield server.wait()
+    server.kill()
+
+
+@pytest.fixture
+def stable(pinned):
+    """Back to what the file says."""
+    pinned.reload(entry(pinned.base, 1))  # a label that exists may not move to a version that is not loaded
+    until(lambda: [number for number, state in pinned.status() if state != END] == [1] and pinned.answers() == 1)
+    pinned.reload(entry(pinned.base, 1, stable=1))
+    return pinned
+
+
+def test_a_config_file_pins_a_version_and_labels_it(stable):
+    assert (1, AVAILABLE) in stable.status()
+    assert (stable.answers(), stable.answers(label="stable"), stable.answers(version=1)) == (1, 1, 1)
+    with refused(grpc.StatusCode.INVALID_ARGUMENT, "Unrecognized servable version label: canary"):
+        stable.answers(label="canary")
+    request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+    spec(request, label="stable")
+    assert stable.prediction.GetModelMetadata(request, timeout=5).model_spec.version.value == 1
+    assert stable.status(label="no such label") == stable.status(), "the status passes a label over"
+
+
+def test_a_candidate_under_a_name_of_its_own(stable):
+    stable.reload(entry(stable.base, 1, stable=1), entry(stable.base, 2, name="mnist-canary"))
+    assert (stable.answers("mnist-canary"), stable.answers(), stable.answers(label="stable")) == (2, 1, 1)
+    assert (2, AVAILABLE) in stable.status("mnist-canary")
+    stable.reload(entry(stable.base, 1, stable=1))
+    until(lambda: stable.status("mnist-canary") == [(2, END)])
+    with refused(grpc.StatusCode.NOT_FOUND, "Servable not found for request: Latest(mnist-canary)"):
+        stable.answers("mnist-canary")
+
+
+def test_an_unlabelled_request_goes_to_the_highest_loaded_version_whatever_the_label_says(stable):
+    stable.reload(entry(stable.base, 1, 2, stable=1))
+    until(lambda: stable.status() == [(2, AVAILABLE), (1, AVAILABLE)])
+    assert (stable.answers(), stable.answers(label="stable")) == (2, 1)
+
+
+def test_a_promotion_step_by_step_without_a_failed_request(stable):
+    seen, failed, stop = [], [], threading.Event()
+
+    def client():
+        while not stop.is_set():
+            try:
+                seen.append(stable.answers(label="stable"))
+            except grpc.RpcError as error:
+                failed.append(error.details())
+
+    thread = threading.Thread(target=client)
+    thread.start()
+    with refused(grpc.StatusCode.FAILED_PRECONDITION, "Request to assign label to version 2 of model mnist, which is not "
+                 "currently available for inference"):
+        stable.reload(entry(stable.base, 1, 2, stable=2))
+    stable.reload(entry(stable.base, 1, 2, stable=1))
+    until(lambda: (2, AVAILABLE) in stable.status())
+    stable.reload(entry(stable.base, 1, 2, stable=2))
+    stable.reload(entry(stable.base, 2, stable=2))
+    until(lambda: stable.status() == [(2, AVAILABLE), (1, END)])
+    until(lambda: 2 in seen)
+    stop.set()
+    thread.join()
+    assert (seen, failed) == (sorted(seen), [])
+    assert (stable.answers(), stable.answers(label="stable")) == (2, 2)
+
+
+def test_a_new_label_may_come_before_its_version(stable):
+    stable.reload(entry(stable.base, 1, stable=1, next=2))
+    with refused(grpc.StatusCode.NOT_FOUND, "Servable not found for request: Specific(mnist, 2)"):
+        stable.answers(label="next")
+
+
+def test_a_reload_with_a_bad_path_waits_for_ever_and_so_does_the_next_one(stable):
+    path = stable.base.with_name("late")
+    for entries in ((entry(stable.base, 1, stable=1), entry(path, name="late")), (entry(stable.base, 1, stable=1),)):
+        with refused(grpc.StatusCode.DEADLINE_EXCEEDED, ""):
+            stable.reload(*entries, timeout=1)
+    assert stable.answers() == 1, "requests are answered meanwhile"
+    path.symlink_to(stable.base)
+    until(lambda: stable.status("late") == [(2, END)])  # loaded, and then left out by the one that waited
+
+
+def test_a_missing_base_path_keeps_every_other_model_as_it_is(stable):
+    gone = entry(stable.base.with_name("gone"), name="gone")
+    with refused(grpc.StatusCode.DEADLINE_EXCEEDED, ""):
+        stable.reload(entry(stable.base, 1, 2, stable=1), gone, timeout=2)
+    assert (2, AVAILABLE) not in stable.status()
+    stable.base.with_name("gone").symlink_to(stable.base)
+    until(lambda: stable.status("gone") == [(2, AVAILABLE)])
+    stable.reload(entry(stable.base, 1, stable=1))
+
+
+def test_a_candidate_that_cannot_be_loaded(stable):
+    (stable.base / "3").mkdir()
+    with refused(grpc.StatusCode.UNKNOWN, "1 model(s) did not become available: {{{name: mnist-canary version: 3} due to error: "
+                 "Not found: Could not find SavedModel .pb or .pbtxt at supplied export directory path"):
+        stable.reload(entry(stable.base, 1, stable=1), entry(stable.base, 3, name="mnist-canary"))
+    one, = [one for one in stable.states("mnist-canary") if one.version == 3]
+    assert (one.state, one.status.error_code) == (END, 5)
+    assert one.status.error_message.startswith("Could not find SavedModel .pb")
+    assert stable.answers() == 1
+    shutil.rmtree(stable.base / "3")
+
+
+@pytest.mark.parametrize("entries, text", [
+    (['config { name: "m" base_path: "/m" }'], "Illegal setting neither ModelServerConfig::model_type"),
+    (['config { name: "m" base_path: "m" model_platform: "tensorflow" }'], "to have an absolute path or URI"),
+    ([entry("/m", name="m"), entry("/m", name="m")], "Illegal to list model m multiple times"),
+])
+def test_configs_that_are_refused(stable, entries, text):
+    with refused(grpc.StatusCode.INVALID_ARGUMENT, text):
+        stable.reload(*entries)
+    assert "ReloadConfig failed: " in stable.log
+
+
+def test_reload_wants_a_list_of_models(stable):
+    with refused(grpc.StatusCode.INVALID_ARGUMENT, "Only ModelConfigList is currently supported"):
+        stable.model.HandleReloadConfigRequest(model_management_pb2.ReloadConfigRequest(), timeout=5)
+
+
+def rest(server, path, document=None):
+    """(code, text or what the JSON says)."""
+    try:
+        answer = urllib.request.urlopen(server.rest + path, document and json.dumps(document).encode(), timeout=20)
+    except urllib.error.HTTPError as error:
+        answer = error
+    with answer:
+        text = answer.read().decode()
+        return answer.status, json.loads(text) if answer.headers["Content-Type"] == "application/json" else text
+
+
+def test_rest_tells_status_and_metadata(stable):
+    code, told = rest(stable, "/v1/models/mnist")
+    assert code == 200
+    assert {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}} in told[
+        "model_version_status"]
+    assert rest(stable, "/v1/models/mnist/versions/7") == (404, {"error": "Could not find version 7 of model mnist"})
+    for path in ("", "/versions/1", "/labels/stable"):
+        code, told = rest(stable, "/v1/models/mnist%s/metadata" % path)
+        assert (code, told["model_spec"]["version"]) == (200, "1")
+        assert set(told["metadata"]["signature_def"]["signature_def"]) == {"predict_images", "serving_default"}
+    assert rest(stable, "/v1/models/nope")[0] == 404
+    assert rest(stable, "/v1/nope") == (400, {"error": "Malformed request: GET /v1/nope"})
+    assert rest(stable, "/nope")[0] == 404
+
+
+def test_rest_answers_200_for_a_model_that_is_gone_and_404_for_its_metadata(stable):
+    stable.reload(entry(stable.base, 1, stable=1), entry(stable.base, 2, name="brief"))
+    stable.reload(entry(stable.base, 1, stable=1))
+    until(lambda: stable.status("brief") == [(2, END)])
+    assert rest(stable, "/v1/models/brief")[0] == 200
+    assert rest(stable, "/v1/models/brief/metadata")[0] == 404
+
+
+@pytest.mark.parametrize("path", ["", "/versions/1", "/labels/stable"])
+def test_rest_predicts_what_grpc_predicts(stable, held_out, path):
+    images = held_out[0][:3]
+    expected = numpy.array(stable.predict(images, version=1).outputs["scores"].float_val).reshape(3, 10)
+    for asked, told in (({"instances": images.tolist()}, "predictions"),
+                        ({"instances": [{"images": image} for image in images.tolist()]}, "predictions"),
+                        ({"inputs": images.tolist()}, "outputs"), ({"inputs": {"images": images.tolist()}}, "outputs")):
+        code, answer = rest(stable, "/v1/models/mnist%s:predict" % path, {"signature_name": "predict_images", **asked})
+        assert code == 200, answer
+        assert numpy.allclose(answer[told], expected, atol=1e-6)
+
+
+def test_rest_classifies(stable, held_out):
+    images, labels = held_out
+    code, answer = rest(stable, "/v1/models/mnist:classify", {"examples": [{"x": image.tolist()} for image in images[:20]]})
+    assert code == 200
+    best = [int(max(row, key=lambda one: one[1])[0]) for row in answer["results"]]
+    assert sum(one == label for one, label in zip(best, labels)) >= 15
+
+
+@pytest.mark.parametrize("path, document, code, text", [
+    ("mnist", {"instances": []}, 400, "No values in 'instances' array"),
+    ("mnist", {}, 400, "Missing 'inputs' or 'instances' key"),
+    ("mnist", {"instances": [["a"]], "signature_name": "predict_images"}, 400, "is not of expected type: float"),
+    ("mnist", {"instances": [[0.0]], "signature_name": "predict_images"}, 400, "Matrix size-incompatible"),
+    ("mnist", {"instances": [[0.0]], "signature_name": "nope"}, 400, 'Serving signature name: "nope" not found'),
+    ("other", {"instances": [[0.0]]}, 404, "Servable not found for request: Latest(other)"),
+    ("mnist/labels/nope", {"instances": [[0.0]]}, 400, "Unrecognized servable version label: nope"),
+    ("mnist/versions/9", {"instances": [[0.0]]}, 404, "Servable not found for request: Specific(mnist, 9)"),
+])
+def test_what_a_rest_request_can_do_wrong(stable, path, document, code, text):
+    told, answer = rest(stable, "/v1/models/%s:predict" % path, document or {"x": 1})
+    assert (told, text in answer["error"]) == (code, True), answer
+
+
+def metric(server, line):
+    found = re.search("^%s (.*)$" % re.escape(line), rest(server, "/metrics")[1], re.MULTILINE)
+    return float(found.group(1)) if found else 0.0
+
+
+def test_prometheus_counts_requests(stable):
+    names = (':tensorflow:serving:request_count{model_name="mnist",status="OK"}', ":tensorflow:core:graph_runs{}",
+             ':tensorflow:serving:request_latency_count{model_name="mnist",API="Predict",entrypoint="GRPC"}',
+             ':tensorflow:serving:runtime_latency_count{model_name="mnist",API="Predict",runtime="TF1"}')
+    before = [metric(stable, name) for name in names]
+    for dummy in range(3):
+        stable.answers()
+    assert [metric(stable, name) - had for name, had in zip(names, before)] == [3, 3, 3, 3]
+    lost = ':tensorflow:serving:request_count{model_name="mnist",status="NOT_FOUND"}'
+    before = metric(stable, lost)
+    with refused(grpc.StatusCode.NOT_FOUND, ""):
+        stable.answers(version=7)
+    assert metric(stable, lost) == before + 1
+    assert metric(stable, ':tensorflow:cc:saved_model:load_attempt_count{model_path="%s/1",status="success"}'
+                  % stable.base) >= 1
+
+
+def test_batching_parameters_arrive(stable):
+    assert "Batching parameters that arrived: max_batch_size { value: 1000 } num_batch_threads { value: 2 }" in stable.log
+    assert "Wrapping session to perform batch processing" in stable.log
+    assert len(stable.predict(zeros(1000, 784)).outputs["scores"].float_val) == 10000
+    with refused(grpc.StatusCode.INVALID_ARGUMENT, "Task size 1001 is larger than maximum input batch size 1000"):
+        stable.predict(zeros(1001, 784))
+
+
+# Warm-up
+
+def crc32c(data):
+    value = 0xFFFFFFFF
+    for byte in data:
+        value ^= byte
+        for dummy in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+    return ~value & 0xFFFFFFFF
+
+
+def tfrecord(*records):
+    def masked(data):
+        crc = crc32c(data)
+        return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+    out = b""
+    for record in records:
+        length = struct.pack("<Q", len(record))
+        out += length + masked(length) + record + masked(record)
+    return out
+
+
+def warm_record(signature="predict_images", size=784):
+    record = prediction_log_pb2.PredictionLog()
+    request = record.predict_log.request
+    spec(request).signature_name = signature
+    tensor = request.inputs["images"]
+    tensor.dtype, tensor.tensor_content = types_pb2.DT_FLOAT, zeros(1, size).tobytes()
+    for one in (1, size):
+        tensor.tensor_shape.dim.add(size=one)
+    return record.SerializeToString()
+
+
+def warm_model(base, name, content):
+    """A model beside base, its version 1 with this warm-up file."""
+    folder = base.with_name(name)
+    shutil.copytree(base / "1", folder / "1")
+    (folder / "1/assets.extra").mkdir()
+    (folder / "1/assets.extra/tf_serving_warmup_requests").write_bytes(content)
+    return folder
+
+
+def test_warm_up_is_answered_before_the_version_is_available(stable):
+    folder = warm_model(stable.base, "warm", tfrecord(warm_record(), warm_record()))
+    stable.reload(entry(stable.base, 1, stable=1), entry(folder, name="warm"))
+    read = stable.log.index("Finished reading warmup data for model at %s/1/assets.extra/tf_serving_warmup_requests. Number of "
+                            "warmup records read: 2." % folder)
+    assert read < stable.log.index("Successfully loaded servable version {name: warm version: 1}")
+    assert "No warmup data file found at %s/1/assets.extra/tf_serving_warmup_requests" % stable.base in stable.log
+
+
+@pytest.mark.parametrize("name, records, text", [
+    ("signature", tfrecord(warm_record("nope")), 'Serving signature key "nope" not found.'),
+    ("size", tfrecord(warm_record(size=5)), "Matrix size-incompatible"),
+    ("noproto", tfrecord(b"\xff\xff"), "Failed to parse warmup record"),
+    ("crc", tfrecord(warm_record())[:-1] + b"x", "Please verify your warmup data is in TFRecord format"),
+    ("short", tfrecord(warm_record())[:-9], "Please verify your warmup data is in TFRecord format"),
+    ("many", tfrecord(b"") * 1001, "Number of warmup records exceeds the maximum (1000)"),
+])
+def test_a_bad_warm_up_record_fails_the_load(stable, name, records, text):
+    folder = warm_model(stable.base, name, records)
+    with refused(grpc.StatusCode.UNKNOWN, text):
+        stable.reload(entry(stable.base, 1, stable=1), entry(folder, name=name))
+    assert stable.status(name) == [(1, END)]
+
+
+def test_a_thousand_records_are_fine(stable):
+    folder = warm_model(stable.base, "thousand", tfrecord(b"") * 1000)
+    stable.reload(entry(stable.base, 1, stable=1), entry(folder, name="thousand"))
+    assert stable.status("thousand") == [(1, AVAILABLE)]
+
+
+@pytest.mark.parametrize("release, arguments", [(OLD, []), (NEW, ["--enable_model_warmup=false"])])
+def test_without_warm_up_its_file_is_not_read(start, base, release, arguments):
+    unpack(FIRST, base)
+    bad = warm_model(base, "bad", b"nonsense")
+    shutil.rmtree(base / "1")
+    (bad / "1").rename(base / "1")
+    assert "warmup data" not in start(*arguments, release=release).wait().log
+
+
+# What only the start decides.
+
+@pytest.fixture
+def config_file(tmp_path):
+    return tmp_path / "models.config"
+
+
+def test_a_label_on_a_version_that_is_not_loaded_ends_the_start(start, base, config_file):
+    unpack(FIRST, base)
+    config_file.write_text(config(entry(base, 1, stable=1)))
+    server = start(config_file=config_file)
+    assert server.process.wait(30) == 255
+    assert "Failed to start server. Error: Failed precondition: Request to assign label to version 1 of model mnist" in server.log
+
+
+def test_a_bad_config_file_ends_the_start(start, config_file):
+    config_file.write_text("model_config_list { config { nam: 1 } }")
+    server = start(config_file=config_file)
+    assert server.process.wait(30) == 255
+    assert "Failed to start server. Error: Invalid argument: Invalid protobuf file: '%s'" % config_file in server.log
+
+
+def test_batching_parameters_without_batching_end_the_start(start, base, tmp_path):
+    server = start("--batching_parameters_file=%s" % tmp_path)
+    assert server.process.wait(30) == 255
+    assert ("server_options.batching_parameters_file is set without setting server_options.enable_batching to true"
+            in server.log)
+
+
+@pytest.mark.parametrize("text, told", [
+    ("max_batch_size { valu: 1 }", "Invalid protobuf file"),
+    ("num_batch_threads { value: 0 }", "num_batch_threads must be positive; was 0"),
+    ("max_batch_size { value: 0 }", "max_batch_size must be positive; was 0"),
+    ("batch_timeout_micros { value: -1 }", "batch_timeout_micros must be non-negative; was -1"),
+    ("max_enqueued_batches { value: 0 }", "max_enqueued_batches must be positive; was 0"),
+    ("allowed_batch_sizes: 4 max_batch_size { value: 8 }", "Last entry in allowed_batch_sizes must match max_batch_size"),
+])
+def test_bad_batching_parameters(tmp_path, text, told):
+    (tmp_path / "batching").write_text(text)
+    with pytest.raises(Failure, match=told):
+        server_config.Batching(str(tmp_path / "batching")).wrap_session()
+
+
+def test_a_changed_config_file_is_applied_and_a_reload_lasts_until_the_next_poll(start, base, config_file):
+    for archive in (FIRST, SECOND):
+        unpack(archive, base)
+    config_file.write_text(config(entry(base, 1)))
+    server = start("--model_config_file_poll_wait_seconds=1", config_file=config_file).wait()
+    assert server.answers() == 1
+    server.reload(entry(base, 2), entry(base, 2, name="other"))
+    until(lambda: server.status("other") == [(2, END)])
+    until(lambda: server.answers() == 1 and server.status()[-1] == (1, AVAILABLE))
+    new = config_file.with_name("new")
+    new.write_text(config(entry(base, 2, stable=2)))
+    new.replace(config_file)
+    # The label's version is not there yet when the file is first read: refused as a whole, at every poll.
+    until(lambda: "PollFilesystemAndReloadConfig failed to ReloadConfig: Request to assign label to version 2" in server.log)
+    new.write_text(config(entry(base, 2)))
+    new.replace(config_file)
+    until(lambda: server.answers() == 2)
+
+
+def test_1_4_reads_a_config_file_and_knows_no_labels_reload_or_rest(start, base, config_file):
+    unpack(FIRST, base)
+    config_file.write_text(config(entry(base, 1)))
+    port = free_port()
+    server = start("--rest_api_port=%d" % port, config_file=config_file, release=OLD).wait()
+    assert "unknown argument: --rest_api_port=%d" % port in server.log
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    assert server.predict(zeros(1, 784), label="stable").outputs["scores"].float_val, "a field it does not know"
+    with refused(grpc.StatusCode.UNIMPLEMENTED, ""):
+        server.reload(entry(base, 1))
+    config_file.write_text(config(entry(base, 1, stable=1)))
+    with pytest.raises(Failure, match="Invalid protobuf file"):
+        server_config.models(str(config_file), (1, 4, 0))
+
+
+def test_a_change_on_the_nas_shows_late(start, base):
+    unpack(FIRST, base)
+    server = start(directory_delay=3).wait()
+    begun = time.monotonic()
+    unpack(SECOND, base)
+    until(lambda: server.answers() == 2)
+    assert time.monotonic() - begun > 3
+    assert "changes of directories show 3 s late" in server.log
+
+
+def test_a_load_that_is_retried_keeps_others_waiting(start, base, config_file):
+    """So does the real one with --num_load_threads=0, its default: with 5 retries a minute apart, for five minutes."""
+    for archive in (FIRST, SECOND):
+        unpack(archive, base)
+    (base / "3").mkdir()
+    config_file.write_text(config(entry(base, 1)))
+    server = start("--max_num_load_retries=2", "--load_retry_interval_micros=1500000", config_file=config_file).wait()
+    with refused(grpc.StatusCode.DEADLINE_EXCEEDED, ""):
+        server.reload(entry(base, 1), entry(base, 3, name="bad"), timeout=1.5)
+    begun = time.monotonic()
+    server.reload(entry(base, 1), entry(base, 2, name="good"))
+    assert time.monotonic() - begun > 1
+    assert server.answers("good") == 2

@@ -54,20 +54,27 @@ class ModelServer(grpc.GenericRpcHandler):
 
     scores(images, call number) -> TensorProto, bytes (sent as they are), or raise grpc.StatusCode by abort().
     versions: what is said with each call, the last one for ever; None says nothing, as 1.4 does.
+    states: {version: (state, error message)} for GetModelStatus, which a server of None does not know, as 1.4 does not.
     """
 
-    def __init__(self, scores=None, versions=(1,), metadata_versions=None, signature_map=MNIST, metadata=None):
+    def __init__(
+        self, scores=None, versions=(1,), metadata_versions=None, signature_map=MNIST, metadata=None, states="as served"
+    ):
         self.scores = scores or (lambda images, call, context: one_hot(brightest(images)))
         self.versions = _forever(versions)
         self.metadata_versions = _forever(metadata_versions or [v for v in versions if v is not None] or [None])
         self.signature_map = signature_map
         self.metadata = metadata
+        self.states = {version: (30, "") for version in versions} if states == "as served" else states
         self.calls = itertools.count()
         self.requests = []
         self.lock = threading.Lock()
 
     def service(self, details):
-        handler = {"Predict": self._predict, "GetModelMetadata": self._metadata}.get(details.method.rpartition("/")[2])
+        handler = {
+            "Predict": self._predict, "GetModelMetadata": self._metadata,
+            "GetModelStatus": None if self.states is None else self._status,
+        }.get(details.method.rpartition("/")[2])
         return grpc.unary_unary_rpc_method_handler(handler) if handler else None
 
     def _metadata(self, wire, context):
@@ -82,6 +89,12 @@ class ModelServer(grpc.GenericRpcHandler):
         reply = messages().GetModelMetadataResponse()
         reply.metadata["signature_def"].value = self.signature_map.SerializeToString()
         _say(reply, self.metadata_versions)
+        return reply.SerializeToString()
+
+    def _status(self, wire, context):
+        reply = messages().GetModelStatusResponse()
+        for version, (state, error) in self.states.items():
+            reply.model_version_status.add(version=version, state=state).status.error_message = error
         return reply.SerializeToString()
 
     def _predict(self, wire, context):

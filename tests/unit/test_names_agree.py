@@ -42,7 +42,7 @@ INTERNAL = {
     "serving_namespace": "__serving_namespace", "serving_release": "__serving_release",
     "serving_model_name": "__serving_model_name",
     "check_namespace": "__check_namespace", "check_release": "__check_release", "check_port": "__check_port",
-    "check_model_name": "__check_model_name",
+    "check_model_name": "__check_model_name", "check_expected_version": "__check_expected_version",
     "model_base_path": "__model_base_path",
 }
 
@@ -80,3 +80,21 @@ def test_alone_and_together(thing, given):
 def test_an_empty_answer_means_the_default(name, together):
     roles = ALL if together else [name.split("_")[0]]
     assert resolved(INTERNAL[name], roles, {name: ""}) == resolved(name, roles, {})
+
+
+@pytest.mark.parametrize(("found", "version"), [
+    ({}, ""),
+    ({"model_published": {"version": 1, "versions": [1, 2]}}, 2),  # an older archive in the inventory
+    ({"model_published": {"version": 1, "versions": [1]}, "serving_status": {"stable": None}}, 1),
+    ({"model_published": {"version": 2, "versions": [1, 2]}, "serving_status": {"stable": 1}}, 1),
+    ({"model_published": {"version": 2, "versions": []}}, ""),
+    ({"serving_status": {"stable": 3}}, 3),
+    ({"check_expected_version": 5, "serving_status": {"stable": 3}}, 5),
+])
+def test_the_version_that_should_answer(found, version):
+    assert resolved("check_expected_version", ["check"], found) == version
+    assert resolved("__check_expected_version", ["check"], found) == version
+
+
+def test_the_name_of_a_candidate():
+    assert resolved("__check_model_name", ["check"], {"__check_name_suffix": "-canary"}) == "mnist-canary"

@@ -13,6 +13,10 @@ SOURCES = {
     "aspired_versions": "tensorflow_serving/core/aspired_versions_manager.cc:359",
     "main": "tensorflow_serving/model_servers/main.cc:288",
     "server": "tensorflow_serving/model_servers/server.cc:286",
+    "model_service": "tensorflow_serving/model_servers/model_service_impl.cc:52",
+    "warmup": "tensorflow_serving/servables/tensorflow/saved_model_warmup_util.cc:83",
+    "bundle_factory": "tensorflow_serving/servables/tensorflow/bundle_factory_util.cc:173",
+    "protobuf": "external/com_google_protobuf/src/google/protobuf/text_format.cc:335",
     "stand_in": "model_server (stand-in)",
 }
 

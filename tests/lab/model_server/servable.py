@@ -25,9 +25,8 @@ from tensorflow.python.client import session as tf_session  # noqa: E402
 from tensorflow.python.framework import dtypes, errors_impl, importer, ops, tensor_util  # noqa: E402
 
 from . import log  # noqa: E402
-from .versions import LoadError  # noqa: E402
+from .errors import DATA_LOSS, NOT_FOUND, PERMISSION_DENIED, Failure  # noqa: E402
 
-NOT_FOUND = 5
 TYPED_FIELDS = {  # where Tensor::AsProtoField puts values of a type
     types_pb2.DT_FLOAT: "float_val", types_pb2.DT_DOUBLE: "double_val", types_pb2.DT_INT64: "int64_val",
     types_pb2.DT_INT32: "int_val", types_pb2.DT_INT16: "int_val", types_pb2.DT_INT8: "int_val",
@@ -51,7 +50,7 @@ class Servable:
             self._restore(path, meta)
         except errors_impl.OpError as error:
             self.close()
-            raise LoadError(error.error_code, error.message) from error
+            raise Failure(error.error_code, error.message) from error
 
     def _restore(self, path, meta):
         index = os.path.join(path, "variables", "variables.index")
@@ -92,19 +91,19 @@ def _read(path, tags):
         with open(file, "rb") as stream:
             saved_model = saved_model_pb2.SavedModel.FromString(stream.read())
     except FileNotFoundError as error:
-        raise LoadError(NOT_FOUND, "Not found: Could not find SavedModel .pb or .pbtxt at supplied export directory "
-                        "path: %s. Check that the directory exists and that you have the right permissions for "
-                        "accessing it." % path) from error
+        raise Failure(NOT_FOUND, "Could not find SavedModel .pb or .pbtxt at supplied export directory "
+                      "path: %s. Check that the directory exists and that you have the right permissions for "
+                      "accessing it." % path) from error
     except OSError as error:
-        raise LoadError(7, "Permission denied: %s" % error) from error
+        raise Failure(PERMISSION_DENIED, str(error)) from error
     except Exception as error:  # protobuf's DecodeError
-        raise LoadError(15, "Data loss: Can't parse %s as binary proto" % file) from error
+        raise Failure(DATA_LOSS, "Can't parse %s as binary proto" % file) from error
     for meta in saved_model.meta_graphs:
         if set(meta.meta_info_def.tags) == set(tags):
             return meta
-    raise LoadError(NOT_FOUND, "Not found: Could not find meta graph def matching supplied tags: { %s }. To inspect "
-                    "available tag-sets in the SavedModel, please use the SavedModel CLI: `saved_model_cli`"
-                    % " ".join(tags))
+    raise Failure(NOT_FOUND, "Could not find meta graph def matching supplied tags: { %s }. To inspect "
+                  "available tag-sets in the SavedModel, please use the SavedModel CLI: `saved_model_cli`"
+                  % " ".join(tags))
 
 
 def _main_op(meta):

@@ -1,54 +1,17 @@
-"""Which version of a model is served: polling the base path, loading, switching, unloading. No TensorFlow in here.
+"""Which versions are loaded: the rules of AspiredVersionsManager and AvailabilityPreservingPolicy. No TensorFlow in here.
 
-The rules are those of FileSystemStoragePathSource, AspiredVersionsManager and AvailabilityPreservingPolicy:
-an aspired version is one that the file system says should be served, by default the highest integer.
+A source (source.py) says which versions of a model are aspired, that is, should be served. One thread takes what follows
+from that, one load or unload at a time.
 """
 from __future__ import annotations
 
-import os
-import re
 import threading
-import time
 from contextlib import contextmanager
 
 from . import log
+from .errors import NOT_FOUND, Failure
 
 START, LOADING, AVAILABLE, UNLOADING, END = 10, 20, 30, 40, 50  # as in GetModelStatusResponse
-INT64_MAX = 2**63 - 1
-
-
-class LoadError(Exception):
-    """A version that cannot be loaded; code is the gRPC status code's number."""
-
-    def __init__(self, code, message):
-        super().__init__(message)
-        self.code, self.message = code, message
-
-
-class NotServed(Exception):
-    """No loaded version answers this request."""
-
-
-def scan(base_path):
-    """{version: child} of all children whose name parses as int64: what is in them is nobody's concern here."""
-    found = {}
-    for child in sorted(os.listdir(base_path)):
-        number = parse_version(child)
-        if number is None:
-            continue
-        if number in found:
-            log.warning("storage_path", "Duplicate version directories detected. Version %d will be loaded from %s, "
-                        "%s will be ignored." % (number, child, found[number]))
-        found[number] = child
-    return found
-
-
-def parse_version(name):
-    """TensorFlow's safe_strto64: blanks around and leading zeros are fine, anything else is not a version."""
-    if not re.fullmatch(r"\s*-?[0-9]+\s*", name, re.ASCII):
-        return None
-    number = int(name)
-    return number if -INT64_MAX - 1 <= number <= INT64_MAX else None
 
 
 class Version:
@@ -57,38 +20,40 @@ class Version:
     def __init__(self, model, number, path):
         self.model, self.number, self.path = model, number, path
         self.state, self.code, self.message = START, 0, ""
+        self.aspired = True
         self.servable = None
         self.users = 0  # requests under way
-        self.unwanted = threading.Event()  # the file system no longer asks for it: stop retrying
+        self.unwanted = threading.Event()  # no longer aspired: stop retrying
 
     def __str__(self):
         return "{name: %s version: %d}" % (self.model, self.number)
 
 
-class Model:
-    """All versions of one model name, and the thread that keeps them as the base path says."""
+class Manager:
+    """All versions of all models; `load` makes a servable of a Version or raises Failure."""
 
-    def __init__(self, name, base_path, load, poll_seconds=1, max_retries=5, retry_seconds=60.0, release=(1, 4, 0)):
-        self.name, self.base_path, self.load, self.release = name, base_path, load, release
-        self.poll_seconds, self.max_retries, self.retry_seconds = poll_seconds, max_retries, retry_seconds
+    def __init__(self, load, max_retries=5, retry_seconds=60.0, load_threads=0):
+        self.load, self.max_retries, self.retry_seconds, self.load_threads = load, max_retries, retry_seconds, load_threads
+        self.parallel = True  # until the first load is over: the server begins with a thread for each
         self.changed = threading.Condition()  # guards everything below
-        self.managed = {}  # number -> Version that is aspired or still alive
-        self.history = {}  # number -> the latest Version of that number: END stays listed
-        self.aspired = set()
+        self.managed = {}  # model -> {number: Version}, what is aspired or still alive
+        self.requests = {}  # model -> {number: path}, aspired by the source and not yet taken up
+        self.history = {}  # model -> {number: the latest Version of that number}; END stays, also of models long gone
+        self.monitors = [self.history]
 
-    # What the services ask.
+    # What requests and services ask.
 
     @contextmanager
-    def serving(self, number=None):
+    def serving(self, model, number=None):
         """The loaded version of that number, without a number the highest loaded one. It stays loaded meanwhile."""
         with self.changed:
-            loaded = [n for n, version in self.managed.items() if version.state == AVAILABLE]
+            loaded = [n for n, version in self.managed.get(model, {}).items() if version.state == AVAILABLE]
             if number is None and loaded:
                 number = max(loaded)
             if number not in loaded:
-                wanted = "Latest(%s)" % self.name if number is None else "Specific(%s, %d)" % (self.name, number)
-                raise NotServed("Servable not found for request: %s" % wanted)
-            version = self.managed[number]
+                wanted = "Latest(%s)" % model if number is None else "Specific(%s, %d)" % (model, number)
+                raise Failure(NOT_FOUND, "Servable not found for request: %s" % wanted)
+            version = self.managed[model][number]
             version.users += 1
         try:
             yield version
@@ -98,88 +63,111 @@ class Model:
                 if version.state == UNLOADING:
                     self.changed.notify_all()
 
-    def states(self):
+    def states(self, model):
         """All versions ever seen, newest first."""
         with self.changed:
-            return [self.history[number] for number in sorted(self.history, reverse=True)]
+            return [version for dummy, version in sorted(self.history.get(model, {}).items(), reverse=True)]
 
-    def wait_until_loaded(self):
-        """Until some version is AVAILABLE or has ENDed for good; for ever when there is none. Returns that version."""
+    @contextmanager
+    def watch(self):
+        """A history that begins now: a model that comes back must not be taken for what it was."""
+        fresh = {}
         with self.changed:
-            while True:
-                for version in self.states():
-                    if version.state in (AVAILABLE, END):
-                        return version
-                self.changed.wait()
+            self.monitors.append(fresh)
+        try:
+            yield fresh
+        finally:
+            with self.changed:
+                self.monitors = [monitor for monitor in self.monitors if monitor is not fresh]  # by identity
+
+    def wait_until_reached(self, models, history):
+        """Until each model has a version that is AVAILABLE or has ENDed. For ever when there is none. Those that ENDed."""
+        def reached(model):
+            return next((version for dummy, version in sorted(history.get(model, {}).items(), reverse=True)
+                         if version.state in (AVAILABLE, END)), None)
+
+        with self.changed:
+            self.changed.wait_for(lambda: all(reached(model) for model in models))
+            return [reached(model) for model in models if reached(model).state == END]
+
+    # What the source says.
+
+    def aspire(self, model, versions):
+        """{number: path}. A newer request replaces one that has not been taken up."""
+        with self.changed:
+            self.requests[model] = versions
+            self.changed.notify_all()
 
     # The thread.
 
     def start(self):
         threading.Thread(target=self._run, name="manager", daemon=True).start()
 
-    def _run(self):
-        next_poll = 0.0
-        while True:
-            if time.monotonic() >= next_poll:
-                self.poll()
-                next_poll = time.monotonic() + self.poll_seconds if self.poll_seconds > 0 else float("inf")
-            self.act()
-            with self.changed:
-                if not self._next_action():
-                    # A load or an unload that ends notifies; with poll_seconds 0 nothing else will ever happen.
-                    self.changed.wait(None if next_poll == float("inf") else max(0.0, next_poll - time.monotonic()))
-
-    def poll(self):
-        """Look at the base path once. An unreadable one changes nothing; an empty one means: serve nothing."""
-        try:
-            found = scan(self.base_path)
-        except OSError as error:
-            detail = " with error NOT_FOUND: %s not found" % self.base_path if self.release >= (2,) else ""
-            if not isinstance(error, FileNotFoundError):
-                detail = " with error %s" % error
-            log.error("storage_path", "FileSystemStoragePathSource encountered a file-system access error: "
-                      "Could not find base path %s for servable %s%s" % (self.base_path, self.name, detail))
-            return
-        if not found:
-            hint = ". Did you forget to name your leaf directory as a number (eg. '/1/')?"
-            log.warning("storage_path", "No versions of servable %s found under base path %s%s"
-                        % (self.name, self.base_path, hint if self.release >= (2,) else ""))
+    def end_first_load(self):
+        """From now on loads run one after the other in the manager's own thread, unless --num_load_threads says else."""
         with self.changed:
-            self.aspired = {max(found)} if found else set()
-            for number, version in list(self.managed.items()):
-                if number in self.aspired:
-                    continue
-                version.unwanted.set()
-                if version.state in (START, END):
-                    del self.managed[number]  # forgotten, so that the number coming back is a new load
-            for number in self.aspired - set(self.managed):
-                version = Version(self.name, number, os.path.join(self.base_path, found[number]))
-                self.managed[number] = self.history[number] = version
-            self.changed.notify_all()
+            self.changed.wait_for(lambda: not any(version.state == LOADING for version in self._alive()))
+            self.parallel = self.load_threads > 0
 
-    def act(self):
-        """Start every load and unload that is due."""
+    def _run(self):
         while True:
             with self.changed:
-                action = self._next_action()
-                if not action:
-                    return
-                work, version, state = action
-                version.state = state
-            threading.Thread(target=work, args=(version,), name=work.__name__, daemon=True).start()
+                work, version = self.changed.wait_for(self._next_action)
+                self._publish(version, LOADING if work == self._load else UNLOADING)
+                parallel = self.parallel and work == self._load
+            if parallel:
+                threading.Thread(target=work, args=(version,), name="load", daemon=True).start()
+            else:
+                work(version)
+
+    def _alive(self):
+        return [version for managed in self.managed.values() for version in managed.values()]
+
+    def _publish(self, version, state, failure=None):
+        version.state = state
+        if failure:
+            version.code, version.message = failure.code, failure.message
+        for monitor in self.monitors:
+            monitor.setdefault(version.model, {})[version.number] = version
+        self.changed.notify_all()
 
     def _next_action(self):
-        """Availability first: an old version goes only when an aspired one serves, or when none is aspired."""
-        alive = self.managed.values()
-        serving = any(version.state == AVAILABLE for version in alive if version.number in self.aspired)
-        if serving or not self.aspired:
-            for version in sorted(alive, key=lambda v: v.number):
-                if version.state == AVAILABLE and version.number not in self.aspired:
-                    return self._unload, version, UNLOADING
-        for version in sorted(alive, key=lambda v: -v.number):
-            if version.state == START and version.number in self.aspired:
-                return self._load, version, LOADING
-        return None
+        """(self._load or self._unload, Version) or None; unloads come first."""
+        self._flush()
+        for model in list(self.requests):
+            self._take_up(model)
+        loads = []
+        for managed in self.managed.values():
+            versions = sorted(managed.values(), key=lambda version: version.number)
+            aspired = [version for version in versions if version.aspired]
+            left = [version for version in versions if not version.aspired and version.state == AVAILABLE]
+            serving = any(version.state == AVAILABLE for version in aspired)
+            # Availability first: the last of the old ones goes only when an aspired one serves, or none is aspired.
+            if left and (serving or not aspired or len(left) > 1):
+                return self._unload, left[0]
+            loads += [version for version in aspired if version.state == START][-1:]
+        return (self._load, loads[0]) if loads else None
+
+    def _flush(self):
+        for model, managed in list(self.managed.items()):
+            self.managed[model] = {number: version for number, version in managed.items()
+                                   if version.aspired or version.state not in (START, END)}
+
+    def _take_up(self, model):
+        managed = self.managed.setdefault(model, {})
+        request = self.requests[model]
+        if any(not version.aspired for number, version in managed.items() if number in request):
+            return  # aspired again before it was gone: the whole request waits until it is gone
+        del self.requests[model]
+        for number, version in managed.items():
+            if number not in request:
+                version.aspired = False
+                version.unwanted.set()
+        for number, path in request.items():
+            if number not in managed:
+                managed[number] = Version(model, number, path)
+                self._publish(managed[number], START)
+        self._flush()
 
     def _load(self, version):
         log.info("basic_manager", "Successfully reserved resources to load servable %s" % version)
@@ -193,23 +181,20 @@ class Model:
                     break
                 log.info("loader_harness", "Retrying load on servable version: %s retry: %d" % (version, attempt))
             try:
-                servable, failure = self.load(version.path), None
+                servable, failure = self.load(version), None
                 break
-            except LoadError as error:
+            except Failure as error:
                 failure = error
-                log.error("loader_harness", "Servable: %s load failure: %s" % (version, error.message))
+                log.error("loader_harness", "Servable: %s load failure: %s" % (version, error))
         if failure:
-            log.error("aspired_versions", "Servable %s cannot be loaded: %s" % (version, failure.message))
+            log.error("aspired_versions", "Servable %s cannot be loaded: %s" % (version, failure))
             with self.changed:
-                version.state, version.code, version.message = END, failure.code, failure.message
-                if version.number not in self.aspired:
-                    del self.managed[version.number]
-                self.changed.notify_all()
+                self._publish(version, END, failure)
             return
         log.info("loader_harness", "Successfully loaded servable version %s" % version)
         with self.changed:
-            version.state, version.servable = AVAILABLE, servable
-            self.changed.notify_all()
+            version.servable = servable
+            self._publish(version, AVAILABLE)
 
     def _unload(self, version):
         log.info("loader_harness", "Quiescing servable version %s" % version)
@@ -220,6 +205,5 @@ class Model:
         version.servable.close()
         log.info("loader_harness", "Done unloading servable version %s" % version)
         with self.changed:
-            version.state, version.servable = END, None
-            del self.managed[version.number]  # aspired again meanwhile? The next poll loads it anew.
-            self.changed.notify_all()
+            version.servable = None
+            self._publish(version, END)

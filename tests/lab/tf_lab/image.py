@@ -1,7 +1,8 @@
 """The container image of the stand-in model server: Debian's python3, the part of TensorFlow it uses, the server.
 
 Two layers: the lower one (TensorFlow, 0.9 GB) is made once, the upper one holds only model_server and is made anew when
-the server changes. All tags share both and differ in the release that TF_SERVING_RELEASE has them imitate.
+the server changes. All tags share both and differ in the release that TF_SERVING_RELEASE has them imitate, and in how late
+they see a change on the NAS.
 """
 from __future__ import annotations
 
@@ -74,7 +75,10 @@ def status():
 
 def _config(name):
     release = re.match(r"[0-9.]+", name.rsplit(":", 1)[1]).group()
-    return {"Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TF_SERVING_RELEASE=" + release], "Entrypoint": COMMAND}
+    environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TF_SERVING_RELEASE=" + release]
+    if name.endswith(settings.SLOW_NAS):
+        environment.append("MODEL_SERVER_DIRECTORY_DELAY=%d" % settings.DIRECTORY_DELAY)
+    return {"Env": environment, "Entrypoint": COMMAND}
 
 
 def _sources():

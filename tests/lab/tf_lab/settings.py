@@ -34,4 +34,7 @@ SERVICES = ipaddress.ip_network("10.213.2.0/24")
 LOAD_BALANCERS = ipaddress.ip_network("10.213.3.0/24")
 
 NODE_NAME = "lab-node"
-IMAGES = tuple("localhost/tensorflow-serving:" + tag for tag in ("1.4.0-devel", "1.4.0-devel-gpu", "2.15.1"))
+IMAGES = tuple("localhost/tensorflow-serving:" + tag for tag in (
+    "1.4.0-devel", "1.4.0-devel-gpu", "2.15.1", "2.15.1-slow-nas"))
+SLOW_NAS = "-slow-nas"  # tags that end so see a change of a directory DIRECTORY_DELAY seconds late
+DIRECTORY_DELAY = 60  # as an NFS client's attribute cache at its worst (acdirmax)

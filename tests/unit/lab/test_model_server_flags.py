@@ -41,9 +41,22 @@ def test_everything_after_two_dashes_is_unknown():
 @pytest.mark.parametrize("argument, value", [
     ("--enable_batching", True), ("--enable_batching=true", True), ("--enable_batching=false", False)])
 def test_booleans(argument, value):
-    given, _unknown, idle = flags.parse([*TUTORIAL, argument], OLD)
-    assert given.enable_batching is value
-    assert idle == ["enable_batching"]
+    assert flags.parse([*TUTORIAL, argument], OLD)[0].enable_batching is value
+
+
+def test_what_has_no_effect_here_is_told():
+    assert flags.parse([*TUTORIAL, "--per_process_gpu_memory_fraction=0.5", "--enable_batching"], NEW)[2] == [
+        "per_process_gpu_memory_fraction"]
+
+
+def test_1_4_knows_nine_flags():
+    assert set(flags.known(OLD)) == {
+        "port", "enable_batching", "batching_parameters_file", "model_config_file", "model_name", "model_base_path",
+        "file_system_poll_wait_seconds", "tensorflow_session_parallelism", "platform_config_file"}
+
+
+def test_a_config_file_stands_for_a_base_path():
+    assert flags.parse(["--model_config_file=/x"], OLD)[0].model_config_file == "/x"
 
 
 @pytest.mark.parametrize("arguments", [

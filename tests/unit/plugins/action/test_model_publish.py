@@ -4,11 +4,14 @@ from __future__ import annotations
 import hashlib
 import types
 
+import idx_files
+import numpy
 import pytest
 from ansible.errors import AnsibleError
 
 from ansible_collections.mlops.tf_serving.plugins.action.model_publish import ActionModule
 from ansible_collections.mlops.tf_serving.plugins.filter.model import model_problem
+from ansible_collections.mlops.tf_serving.plugins.module_utils import _warmup
 
 NAS = {"nas_server": "nas", "base_path": "/serving/model/mnist"}
 SHA = hashlib.sha256(b"archive").hexdigest()
@@ -69,13 +72,51 @@ def test_an_archive_that_the_node_has_already(archive):
 
 
 def test_an_archive_that_the_node_lacks(archive):
-    action = Action({**NAS, "archive": archive}, {"needs_archive": True}, {"changed": True})
+    action = Action({**NAS, "archive": archive}, {"needs": ["archive"]}, {"changed": True})
     assert action.run() == {"changed": True}
     assert action.asked[1:] == [
         (archive, "/remote/archive"),
         {**NAS, "archive": archive, "checksum": "sha256:" + SHA, "archive_copy": "/remote/archive"},
         "removed /remote",
     ]
+
+
+IMAGES = (numpy.arange(5 * 784) % 256).reshape(5, 28, 28).astype("uint8")
+
+
+@pytest.fixture()
+def dataset(tmp_path):
+    idx_files.write(tmp_path, IMAGES, numpy.zeros(5))
+    return {"warmup": 3, "warmup_dataset": str(tmp_path)}
+
+
+def test_samples_travel_only_if_the_node_asks_for_them(dataset):
+    options = {**NAS, "archive": "http://host/x", **dataset}
+    action = Action(options, {"changed": False})
+    assert action.run() == {"changed": False}
+    assert action.asked == [options]
+    action = Action(options, {"needs": ["warmup"]}, {"changed": True})
+    assert action.run() == {"changed": True}
+    shape, rows = _warmup.unpacked(action.asked[1]["warmup_samples"])
+    assert (shape, len(rows)) == ([28, 28], 3)
+    assert list(rows[1]) == list((IMAGES[1] / numpy.float32(255)).ravel())
+
+
+def test_archive_and_samples_travel_together(archive, dataset):
+    action = Action({**NAS, "archive": archive, **dataset}, {"needs": ["archive", "warmup"]}, {"changed": True})
+    assert action.run() == {"changed": True}
+    assert {"warmup_samples", "archive_copy"} <= action.asked[2].keys()
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    ({"warmup": 6}, "model_warmup is 6"), ({"warmup_dataset": "/no/such"}, "/no/such"),
+    ({"warmup_dataset_checksum": {"t10k-images-idx3-ubyte.gz": "sha256:" + "0" * 64}}, "checksum"),
+])
+def test_samples_that_cannot_be_had(dataset, options, words):
+    action = Action({**NAS, "archive": "http://host/x", **dataset, **options}, {"needs": ["warmup"]})
+    result = action.run()
+    assert result["failed"]
+    assert words in result["msg"]
 
 
 @pytest.mark.parametrize(("options", "code"), [

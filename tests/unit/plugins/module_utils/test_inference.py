@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import time
 
 import grpc
@@ -65,15 +66,18 @@ def test_a_model_that_is_right(ask):
         "error_rate": 0.0, "tests": 100, "wrong": 0, "unanswered": 0, "version": 1, "replicas": [],
     }
     report = result["address"]
-    assert report["requests"] == 10 and report["errors"] == {} and report["problem"] is None
+    assert report["requests"] == 10 + 50 and report["errors"] == {} and report["problem"] is None
+    assert report["state"] == "AVAILABLE"
     assert 0 < report["latency_ms"]["p50"] <= report["latency_ms"]["p99"] <= report["latency_ms"]["max"]
-    assert result["summary"][0] == result["message"] and "version 1: 0.0%, 0 of 100 tests wrong" in result["summary"][1]
+    assert result["summary"][0] == result["message"]
+    assert "version 1 AVAILABLE: 0.0%, 0 of 100 tests wrong, 0 unanswered; one request at a time took" in result["summary"][1]
 
 
 def test_what_is_sent(ask):
     server = ModelServer()
     ask(server, tests=25)
-    assert sorted(len(r.inputs["images"].tensor_content) for r in server.requests) == [n * 4 * 784 for n in (5, 10, 10)]
+    sizes = [len(request.inputs["images"].tensor_content) // (4 * 784) for request in server.requests]
+    assert sorted(sizes[:3]) == [5, 10, 10] and sizes[3:] == [1] * 25
     for request in server.requests:
         assert (request.model_spec.name, request.model_spec.signature_name) == ("mnist", "predict_images")
         assert not request.model_spec.HasField("version"), "what clients get is checked, not a version of our choice"
@@ -114,7 +118,7 @@ def test_not_a_number_is_a_wrong_answer(refused):
     def scores(images, call, context):
         made = numpy.eye(10, dtype="f4")[brightest(images)]
         made[0] = numpy.nan  # the first of each batch; argmax would take it for class 0, which is right
-        made[1, 1] = numpy.inf
+        made[1:2, 1] = numpy.inf
         return encode(made, FLOAT)
     error = refused(ModelServer(scores))
     assert error.code == "error_rate_exceeded" and "20.0%" in error.message
@@ -128,11 +132,40 @@ def test_requests_that_fail_are_counted_apart(refused):
         return one_hot(brightest(images))
     server = ModelServer(scores)
     error = refused(server, concurrency=1)
-    assert error.code == "requests_failed" and len(server.requests) == 10, "nothing is tried again"
+    assert error.code == "requests_failed" and len(server.requests) == 10 + 50, "nothing is tried again"
     assert "10 of 100 tests got no answer" in error.message and "queue full" in error.message
     assert "1 RESOURCE_EXHAUSTED" in error.message
     assert error.result["error_rate"] == 0.0 and error.result["unanswered"] == 10
     assert error.result["address"]["errors"] == {"RESOURCE_EXHAUSTED": 1}
+
+
+def test_the_latency_is_that_of_one_request_at_a_time(ask):
+    """The server answers in 20 ms, one request after the other: of four at once each would take 80."""
+    turn, under_way, most = threading.Lock(), [], []
+
+    def scores(images, call, context):
+        under_way.append(call)
+        if len(images) == 1:
+            most.append(len(under_way))
+        with turn:
+            time.sleep(0.02)
+        under_way.remove(call)
+        return one_hot(brightest(images))
+
+    report = ask(ModelServer(scores), batch_size=5)[0]["address"]
+    assert most == [1] * 50
+    assert 20 <= report["latency_ms"]["p50"] < 40
+
+
+def test_a_single_request_that_fails_fails_the_check(refused):
+    def scores(images, call, context):
+        if len(images) == 1 and call == 30:
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "queue full")
+        return one_hot(brightest(images))
+    server = ModelServer(scores)
+    error = refused(server)
+    assert error.code == "requests_failed" and len(server.requests) == 60, "nothing is tried again"
+    assert "0 of 100 tests got no answer (of 60 requests failed: 1 RESOURCE_EXHAUSTED" in error.message
 
 
 def test_a_server_that_always_fails_is_given_up(refused):
@@ -262,7 +295,8 @@ def test_images_are_reshaped_as_the_model_wants_them(ask, shape, sent):
         signature_map=signatures(predict_images=({"images": tensor_info(FLOAT, *shape)}, {"scores": SCORES})),
     )
     assert ask(server)[0]["error_rate"] == 0.0
-    assert {tuple(dim.size for dim in r.inputs["images"].tensor_shape.dim) for r in server.requests} == {tuple(sent)}
+    counted = server.requests[:100 // sent[0]]
+    assert {tuple(dim.size for dim in r.inputs["images"].tensor_shape.dim) for r in counted} == {tuple(sent)}
 
 
 def test_the_only_output_may_have_any_name(ask):
@@ -272,6 +306,20 @@ def test_the_only_output_may_have_any_name(ask):
         return reply.SerializeToString()
     server = ModelServer(scores, signature_map=signatures(predict_images=({"images": IMAGES}, {"logits": SCORES})))
     assert ask(server)[0]["error_rate"] == 0.0
+
+
+def test_the_state_of_the_expected_version(ask, refused):
+    """A server keeps what it has unloaded, and lists the newest first."""
+    states = {3: (50, "cannot load"), 2: (30, ""), 1: (50, "")}
+    assert ask(ModelServer(versions=[2], states=states), expected_version=2)[0]["address"]["state"] == "AVAILABLE"
+    error = refused(ModelServer(versions=[2], states=states), expected_version=3)
+    assert error.code == "wrong_version" and error.result["address"]["state"] == "END"
+    assert ask(ModelServer(versions=[2], states=states))[0]["address"]["state"] == "AVAILABLE"
+
+
+def test_an_old_server_has_no_state(ask):
+    result = ask(ModelServer(states=None))[0]
+    assert result["address"]["state"] is None and "version 1: 0.0%" in result["summary"][1]
 
 
 def test_the_expected_version(ask, refused):
@@ -394,7 +442,7 @@ def test_every_replica_is_asked_all(cluster):
     servers = {"pod-%d" % number: ModelServer() for number in range(3)}
     result, warnings = cluster(servers, address=ModelServer())
     assert not warnings and [report["pod"] for report in result["replicas"]] == list(servers)
-    assert all(len(server.requests) == 10 for server in servers.values())
+    assert all(len(server.requests) == 10 + 50 for server in servers.values())
     assert len(result["summary"]) == 5 and result["version"] == 1
 
 
@@ -452,6 +500,23 @@ def test_many_replicas_make_no_long_message(cluster):
     with pytest.raises(_inference.CheckFailed) as caught:
         cluster({"pod-%02d" % number: OSError("no %d" % number) for number in range(12)})
     assert caught.value.message.count("port-forward failed") == 3 and "and 9 more" in caught.value.message
+
+
+def test_one_bad_replica_of_four_fails_and_is_named(cluster):
+    def fails(images, call, context):
+        context.abort(grpc.StatusCode.INTERNAL, "out of memory")
+
+    for bad, says in (
+        (ModelServer(wrong_for(90)), "90.0% is over check_max_error_rate (15%) on pod c: 90.0%, version 1"),
+        (ModelServer(fails), "pod c: 100 of 100 tests got no answer"),
+        (ModelServer(versions=[2]), "pod c: version 2 answered, check_expected_version is 1"),
+        (OSError("gone"), "pod c: port-forward failed: gone"),
+    ):
+        with pytest.raises(_inference.CheckFailed) as caught:
+            cluster({"a": ModelServer(), "b": ModelServer(), "c": bad, "d": ModelServer()}, expected_version=1)
+        assert says in caught.value.message and not any("pod %s" % pod in caught.value.message for pod in "abd")
+        assert [report["pod"] for report in caught.value.result["replicas"]] == list("abcd")
+        assert [report["error_rate"] for report in caught.value.result["replicas"] if report["pod"] != "c"] == [0.0] * 3
 
 
 def test_replicas_of_two_versions(cluster):

@@ -38,6 +38,9 @@ def test_where_the_model_lies_in_the_export(export, base, folder):
     ({"version": 2 ** 63}, "version_invalid"), ({"version": True}, "version_invalid"),
     ({"checksum": "md5:abc"}, "checksum_invalid"), ({"checksum": HEX[:-1]}, "checksum_invalid"),
     ({"checksum": "sha256:" + HEX + "0"}, "checksum_invalid"),
+    ({"reinstate": "flase"}, "bool_invalid"), ({"keep": -1}, "number_invalid"), ({"keep": "all"}, "number_invalid"),
+    ({"warmup": 1001, "warmup_dataset": "/data"}, "number_invalid"), ({"warmup": 3}, "variable_missing"),
+    ({"warmup": 3, "warmup_dataset": ""}, "variable_missing"),
     ({"timeout": "soon"}, "number_invalid"), ({"timeout": 0}, "number_invalid"), ({"max_size": -5}, "number_invalid"),
     ({"archive": "ftp://host/x"}, "archive_invalid"), ({"archive": "http://me:secret@host/x"}, "archive_invalid"),
     ({"archive": "file://host/x"}, "archive_invalid"), ({"archive": "http:///x"}, "archive_invalid"),
@@ -54,6 +57,15 @@ def test_refused(options, code):
 @pytest.mark.parametrize(("given", "version"), [(0, 0), ("7", 7), ("007", 7), (2 ** 63 - 1, 2 ** 63 - 1)])
 def test_versions(given, version):
     assert request(version=given).version == version
+
+
+def test_what_is_done_to_versions():
+    assert not request(keep="", warmup="", reinstate="", withdraw=[], in_use=None).acts
+    assert request(keep="3").acts and request(withdraw=["2"]).withdraw == [2]
+    assert (request(reinstate="False").reinstate, request(reinstate="True").reinstate, request(newest=True).newest) == (False, True, True)
+    assert request(reason="two\n lines ").reason == "two lines"
+    with pytest.raises(Error):
+        request(withdraw=["two"])
 
 
 @pytest.mark.parametrize("given", [HEX, "sha256:" + HEX, "SHA256:" + HEX.upper(), " " + HEX + "\n"])

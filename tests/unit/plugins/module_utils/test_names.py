@@ -27,3 +27,4 @@ def test_the_tutorials_object_names():
     names = object_names("mnist-deploy")
     assert names["deployment"] == "mnist-deploy-serving"
     assert names["service"] == "mnist-deploy-acs-tensorflow-serving"
+    assert names["model_config"] == "mnist-deploy-model-config"

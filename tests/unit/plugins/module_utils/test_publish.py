@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import http.server
 import json
 import os
@@ -15,88 +14,23 @@ import time
 from pathlib import Path
 
 import pytest
+from nas_folder import NO_MODEL, ONE, OTHER_ONE, TWO, Nas, look, run_and_die, served, sha
 from saved_models import model_files, saved_model, tar, under, zipped
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils import _download, _publish, _staging
+from ansible_collections.mlops.tf_serving.plugins.module_utils import _download, _publish
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils._model_request import Request
-
-ONE = tar(under("mnist/1", model_files()))
-TWO = tar(under("mnist/2", model_files(b"other weights")))
-NO_MODEL = tar({"x": b""})
-OTHER_ONE = tar(under("mnist/1", model_files(b"other weights")))
-
-
-def sha(data):
-    return hashlib.sha256(data).hexdigest()
-
-
-def look(root):
-    """{path: content} of everything below root."""
-    return {
-        str(path.relative_to(root)): path.read_bytes() if path.is_file() else None for path in sorted(root.rglob("*"))
-    }
-
-
-class Nas:
-    """An export and what a run on it says."""
-
-    base = "model/mnist"
-
-    def __init__(self, tmp_path):
-        self.root = tmp_path / "export"
-        self.root.mkdir()
-        self.files = tmp_path / "files"
-        self.files.mkdir()
-
-    def request(self, archive=None, **options):
-        if isinstance(archive, bytes):
-            path = self.files / sha(archive)
-            if not path.exists():
-                path.write_bytes(archive)
-            archive = "file://%s" % path
-        return Request({
-            "nas_server": "nas", "nas_export": "/serving", "base_path": ("/serving/" + self.base).rstrip("/"), "lock_timeout": 10,
-            "archive": archive, **options,
-        })
-
-    def publish(self, archive, check_mode=False, **options):
-        return _publish.publish(str(self.root), self.request(archive, **options), check_mode)
-
-    def absent(self, check_mode=False, **options):
-        return _publish.absent(str(self.root), self.request(**options), check_mode)
-
-    @contextlib.contextmanager
-    def unchanged(self):
-        before = look(self.root)
-        yield
-        assert look(self.root) == before
-
-    def refused(self, archive, **options):
-        with self.unchanged(), pytest.raises(Error) as caught:
-            self.publish(archive, **options)
-        return caught.value
-
-    def names(self):
-        return sorted(os.listdir(self.root / self.base))
-
-
-@pytest.fixture(autouse=True)
-def fast(monkeypatch):
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-    monkeypatch.setattr(_staging, "POLL", 0.02)
 
 
 @pytest.fixture(params=["model/mnist", ""], ids=["beside", "export is base path"])
-def anywhere(request, tmp_path):
-    nas = Nas(tmp_path)
+def anywhere(request, tmp_path, monkeypatch):
+    nas = Nas(tmp_path, monkeypatch)
     nas.base = request.param
     return nas
 
 
 @pytest.fixture()
-def nas(tmp_path):
-    return Nas(tmp_path)
+def nas(tmp_path, monkeypatch):
+    return Nas(tmp_path, monkeypatch)
 
 
 # --- the way of a version ------------------------------------------------------------------------------------------
@@ -267,7 +201,7 @@ def test_an_empty_folder_is_not_filled(nas):
 def test_archive_of_the_controller_is_asked_for_only_if_needed(nas):
     options = {"archive": "/on/the/controller.tar.gz", "checksum": "sha256:" + sha(ONE)}
     with nas.unchanged():
-        assert nas.publish(**options) == {"changed": False, "needs_archive": True}
+        assert nas.publish(**options) == {"changed": False, "needs": ["archive"]}
         assert nas.publish(check_mode=True, **options)["changed"]
     copy = nas.files / "copy"
     copy.write_bytes(ONE)
@@ -418,38 +352,6 @@ def test_unknown_name(nas):
 
 
 # --- killed anywhere ----------------------------------------------------------------------------------------------
-
-CHANGES = ("mkdir", "rmdir", "rename", "unlink", "fsync", "open", "ftruncate", "pwrite", "write", "close")
-
-
-def run_and_die(work, step):
-    """Run work() in a child that gets SIGKILL before its step-th system call that changes a file. True if it got there."""
-    child = os.fork()
-    if child == 0:
-        try:
-            left = [step]
-
-            def deadly(real):
-                def call(*args, **kwargs):
-                    left[0] -= 1
-                    if left[0] == 0:
-                        os.kill(os.getpid(), signal.SIGKILL)
-                    return real(*args, **kwargs)
-                return call
-
-            for name in CHANGES:
-                setattr(os, name, deadly(getattr(os, name)))
-            work()
-        finally:
-            os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
-
-
-def served(nas):
-    """What a server could take for versions: {name: {path: content}}."""
-    base = nas.root / nas.base
-    return {path.name: look(path) for path in base.iterdir() if path.name.isdigit()} if base.is_dir() else {}
-
 
 def files_and_folders(files):
     folders = {str(parent): None for path in files for parent in Path(path).parents if str(parent) != "."}

@@ -110,6 +110,21 @@ def test_the_record_counts_not_helms_exit_code(status, code):
     assert refused(Cluster(release=status)).code == code
 
 
+@pytest.mark.parametrize(("volumes", "policy"), [
+    ([], "latest"),
+    ([{"name": "config", "projected": {"sources": [{"configMap": {"name": "mnist-deploy-serving"}}]}}], "latest"),
+    ([{"name": "config", "projected": {"sources": [{"configMap": {"name": "mnist-deploy-model-config"}}]}}], "pinned"),
+])
+def test_the_policy_is_the_deployments(volumes, policy):
+    cluster = Cluster()
+    deployment = cluster.deployment()
+    deployment["spec"]["template"]["spec"]["volumes"] = [{"name": "model", "persistentVolumeClaim": {}}, *volumes]
+    cluster.deployment = lambda: deployment
+    assert _serving.info(cluster)["policy"] == policy
+    cluster.deployment = lambda: None
+    assert _serving.info(cluster)["policy"] is None
+
+
 def test_a_deployment_that_somebody_removed():
     cluster = Cluster()
     cluster.there = False

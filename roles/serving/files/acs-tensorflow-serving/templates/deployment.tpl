@@ -1,4 +1,11 @@
 {{- $gpu := int .Values.gpuCount }}
+{{- $drain := include "serving.drain" . | int }}
+{{- $parameters := include "serving.parameters" . }}
+{{- $annotations := deepCopy .Values.podAnnotations }}
+{{- with $parameters }}
+{{- /* The server reads its files once: with other contents there have to be other pods. */}}
+{{- $_ := set $annotations "checksum/parameters" (sha256sum .) }}
+{{- end }}
 {{- $resources := deepCopy .Values.resources }}
 {{- if $gpu }}
 {{- $_ := set $resources "limits" (merge (dict "nvidia.com/gpu" $gpu) ($resources.limits | default dict)) }}
@@ -27,7 +34,7 @@ spec:
     metadata:
       labels:
         {{- include "serving.selector" . | nindent 8 }}
-      {{- with .Values.podAnnotations }}
+      {{- with $annotations }}
       annotations:
         {{- toYaml . | nindent 8 }}
       {{- end }}
@@ -36,7 +43,7 @@ spec:
       # The server ignores SIGTERM: in effect this is how long a pod takes to go, ended by SIGKILL.
       # The preStop sleep below covers the time until the endpoints have forgotten the pod; the rest is
       # for an image whose server does handle SIGTERM.
-      terminationGracePeriodSeconds: {{ add (int .Values.drainSeconds) 3 }}
+      terminationGracePeriodSeconds: {{ add $drain 3 }}
       {{- with .Values.imagePullSecrets }}
       imagePullSecrets:
         {{- toYaml . | nindent 8 }}
@@ -53,13 +60,17 @@ spec:
           command:
             {{- toYaml . | nindent 12 }}
           {{- end }}
-          {{- with .Values.args }}
+          {{- with concat (include "serving.flags" . | fromYamlArray) .Values.args }}
           args:
             {{- toYaml . | nindent 12 }}
           {{- end }}
           ports:
             - name: grpc
               containerPort: {{ int .Values.port }}
+            {{- with int .Values.restPort }}
+            - name: http
+              containerPort: {{ . }}
+            {{- end }}
           # The port opens when the first load has succeeded, and says nothing afterwards: so no liveness probe.
           startupProbe:
             tcpSocket:
@@ -70,15 +81,15 @@ spec:
             tcpSocket:
               port: grpc
             periodSeconds: 1
-          {{- if gt (int .Values.drainSeconds) 0 }}
+          {{- if gt $drain 0 }}
           lifecycle:
             preStop:
               {{- if semverCompare ">=1.30-0" .Capabilities.KubeVersion.Version }}
               sleep:
-                seconds: {{ int .Values.drainSeconds }}
+                seconds: {{ $drain }}
               {{- else }}
               exec:
-                command: [sleep, {{ int .Values.drainSeconds | quote }}]
+                command: [sleep, {{ $drain | quote }}]
               {{- end }}
           {{- end }}
           {{- with $resources }}
@@ -93,10 +104,29 @@ spec:
             - name: model
               mountPath: {{ .Values.mountPath | quote }}
               readOnly: true
+            {{- if or .Values.modelConfig.configMap $parameters }}
+            # A whole folder: a file mounted by subPath would never change.
+            - name: config
+              mountPath: /etc/tf-serving
+              readOnly: true
+            {{- end }}
       volumes:
         - name: model
           persistentVolumeClaim:
             claimName: {{ include "serving.service" . }}
+        {{- if or .Values.modelConfig.configMap $parameters }}
+        - name: config
+          projected:
+            sources:
+              {{- with .Values.modelConfig.configMap }}
+              - configMap:
+                  name: {{ . | quote }}
+              {{- end }}
+              {{- if $parameters }}
+              - configMap:
+                  name: {{ include "serving.deployment" . }}
+              {{- end }}
+        {{- end }}
       topologySpreadConstraints:
         - maxSkew: 1
           topologyKey: kubernetes.io/hostname

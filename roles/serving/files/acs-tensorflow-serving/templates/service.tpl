@@ -14,5 +14,10 @@ spec:
     - name: grpc
       port: {{ int .Values.port }}
       targetPort: grpc
+    {{- with int .Values.restPort }}
+    - name: http
+      port: {{ . }}
+      targetPort: http
+    {{- end }}
   selector:
     {{- include "serving.selector" . | nindent 4 }}

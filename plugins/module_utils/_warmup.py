@@ -1,0 +1,181 @@
+# Copyright (c) The mlops.tf_serving developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Requests that a server sends to a version before it takes traffic: written, or checked, on the NAS node.
+
+    <version>/assets.extra/tf_serving_warmup_requests     TFRecord: length, its sum, a PredictionLog, its sum; ...
+
+A server refuses to load a version with a bad record among them, so a bad one must never go live. Field numbers are
+those of tensorflow_serving/apis/{prediction_log,predict,model,inference}.proto and framework/tensor.proto.
+"""
+from __future__ import annotations
+
+import array
+import base64
+import math
+import os
+import struct
+import sys
+import zlib
+
+from ansible_collections.mlops.tf_serving.plugins.module_utils import _savedmodel
+from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils._wire import Malformed, field, messages, texts
+
+FILE = "assets.extra/tf_serving_warmup_requests"
+MAX_RECORDS = 1000  # a server refuses more
+PREDICT_LOG, MULTI_INFERENCE_LOG = 6, 4
+LOGS = (2, 3, MULTI_INFERENCE_LOG, PREDICT_LOG)  # classify, regress, ...
+TYPES = {"float32": "f", "float64": "d"}  # what images can be, and struct's letter for it
+
+
+def packed(images):
+    """Samples (an array of float32, one row each) as a module's option."""
+    return {
+        "shape": list(images.shape),
+        "values": base64.b64encode(zlib.compress(images.astype("<f4").tobytes())).decode(),
+    }
+
+
+def unpacked(samples):
+    """(shape of one sample, [array of floats])"""
+    values = array.array("f", zlib.decompress(base64.b64decode(samples["values"])))
+    if sys.byteorder == "big":
+        values.byteswap()
+    count, size = samples["shape"][0], math.prod(samples["shape"][1:])
+    return samples["shape"][1:], [values[at * size:(at + 1) * size] for at in range(count)]
+
+
+def write(folder, samples, signature, signatures, model_name):
+    """One record for each sample. Returns their number."""
+    shape, rows = unpacked(samples)
+    name, kind, batch, shape = _input(signature, signatures, shape)
+    spec = field(1, model_name) + field(3, signature)
+    sizes = b"".join(field(2, field(1, size)) for size in [batch] + shape)
+    head = field(1, _savedmodel.DTYPES.index(kind)) + field(2, sizes)
+    path = os.path.join(folder, FILE)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        for row in rows:
+            content = struct.pack("<%d%s" % (len(row), TYPES[kind]), *row) * batch
+            request = field(1, spec) + field(2, field(1, name) + field(2, head + field(4, content)))
+            _write_record(file, field(PREDICT_LOG, field(1, request)))
+        file.flush()
+        os.fsync(file.fileno())
+    return len(rows)
+
+
+def _input(signature, signatures, shape):
+    """(name, type, batch size, shape of one sample) of the signature's one input."""
+    if signature not in signatures:
+        raise _unfit(signature, "the model has no such signature (it has: %s)" % (", ".join(sorted(signatures)) or "none"))
+    if signatures[signature]["method"] != "tensorflow/serving/predict":
+        raise _unfit(signature, "its method is %s, and images can only be sent to a predict signature" % signatures[signature]["method"])
+    inputs = signatures[signature]["inputs"]
+    kinds = [(name, *text.rstrip("]").split("[")) for name, text in inputs.items()]  # such as float32[-1,784]
+    if len(kinds) != 1 or kinds[0][1] not in TYPES:
+        raise _unfit(
+            signature, "images need one input of type float32 or float64, and it has %s"
+            % (", ".join("%s %s" % item for item in sorted(inputs.items())) or "none"),
+        )
+    name, kind, sizes = kinds[0]
+    height, width = shape
+    shapes = ([height * width], [height, width], [height, width, 1], [1, height, width])  # those of the inference check
+    if sizes == "?":
+        return name, kind, 1, shapes[0]
+    wanted = [int(size) for size in sizes.split(",") if size]
+    for fits in shapes:
+        if len(fits) == len(wanted) - 1 and all(want in (-1, have) for want, have in zip(wanted[1:], fits)):
+            return name, kind, max(1, wanted[0]), fits
+    raise _unfit(signature, "its input %s is %s, and the dataset's images are %d x %d" % (name, inputs[name], height, width))
+
+
+def _unfit(signature, reason):
+    return Error(
+        "No warm-up records can be made for the signature %s: %s. Change check_signature, or set model_warmup: 0."
+        % (signature, reason), "warmup_impossible",
+    )
+
+
+def inspect(folder, signatures):
+    """The number of warm-up records in a version folder, 0 where it has no such file; an Error if one is bad."""
+    count = 0
+    try:
+        with open(os.path.join(folder, FILE), "rb") as file:
+            for data in _records(file):
+                if count == MAX_RECORDS:
+                    raise Malformed("a server takes %d at most" % MAX_RECORDS)
+                for name in _signature_names(data):
+                    if name not in signatures:
+                        raise Malformed("it asks for the signature %s, and the model has %s" % (
+                            name, ", ".join(sorted(signatures)) or "none"))
+                count += 1
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    except Malformed as problem:
+        raise Error(
+            "%s is bad, and a server would refuse to load the version: record %d: %s. Make the file again, or leave it out."
+            % (FILE, count + 1, problem), "warmup_invalid", record=count + 1,
+        ) from None
+    return count
+
+
+def _signature_names(data):
+    """The signatures that one PredictionLog asks for; an empty name means serving_default."""
+    whole = (0, len(data))
+    asked = [(kind, request) for kind in LOGS for log in messages(data, whole, kind) for request in messages(data, log, 1)]
+    if len(asked) != 1:
+        raise Malformed("it is not one request to predict, classify, regress or multi_inference")
+    kind, request = asked[0]
+    parts = messages(data, request, 1) if kind == MULTI_INFERENCE_LOG else [request]
+    specs = [spec for part in parts for spec in messages(data, part, 1)]
+    if not specs:
+        raise Malformed("it has no model_spec")
+    return ["".join(texts(data, spec, 3)[-1:]) or "serving_default" for spec in specs]
+
+
+def _records(file):
+    """The contents of a TFRecord file, checked."""
+    while True:
+        head = file.read(12)
+        if not head:
+            return
+        if len(head) < 12:
+            raise Malformed("the file is cut off")
+        length, total = struct.unpack("<QI", head)
+        if total != _masked(head[:8]):
+            raise Malformed("its length has a wrong check sum")
+        if length > os.fstat(file.fileno()).st_size:
+            raise Malformed("the file is cut off")
+        data = file.read(length)
+        tail = file.read(4)
+        if len(data) < length or len(tail) < 4:
+            raise Malformed("the file is cut off")
+        if struct.unpack("<I", tail)[0] != _masked(data):
+            raise Malformed("its content has a wrong check sum")
+        yield data
+
+
+def _write_record(file, data):
+    length = struct.pack("<Q", len(data))
+    file.write(length + struct.pack("<I", _masked(length)) + data + struct.pack("<I", _masked(data)))
+
+
+def _table():
+    """CRC-32C (Castagnoli), reflected: zlib has another polynomial."""
+    table = []
+    for value in range(256):
+        for dummy in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+        table.append(value)
+    return table
+
+
+TABLE = _table()
+
+
+def _masked(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = TABLE[(crc ^ byte) & 0xFF] ^ crc >> 8
+    crc ^= 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF

@@ -1,0 +1,188 @@
+#!/usr/bin/python
+# Copyright (c) The mlops.tf_serving developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: serving_versions
+short_description: Which versions of a model every replica has, and which one it gives to whom
+version_added: "0.1.0"
+description:
+  - Asks TensorFlow Serving itself, on every ready replica of a release, through the Kubernetes API server. What it says is
+    what clients get, unlike what a log or a file says.
+  - With O(expected) it waits until that version is AVAILABLE on every replica, and otherwise says for each replica why not.
+  - Servers before 1.6 do not tell. Of these the version that answers, O(versions) and O(expected) are tried one by one.
+author:
+  - The mlops.tf_serving developers (@mlops)
+extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
+requirements:
+  - python >= 3.9
+  - kubernetes >= 24.2
+  - grpcio >= 1.60
+  - protobuf >= 4.25
+attributes:
+  check_mode:
+    description: Asks as well, because it changes nothing. Does not wait.
+    support: full
+  diff_mode:
+    description: Changes nothing.
+    support: none
+options:
+  release:
+    description:
+      - Helm release whose replicas are asked. The account needs get on deployments and configmaps, list on pods, get on
+        pods/log, and get and create on pods/portforward.
+    type: str
+    required: true
+  namespace:
+    description: Namespace of the release.
+    type: str
+    default: default
+  port:
+    description: gRPC port of the container.
+    type: int
+    default: 9090
+  model_name:
+    description: Name under which the model is served.
+    type: str
+    required: true
+  canary:
+    description: Whether to ask for the candidate's name too, C(MODEL-canary). A replica that has none says nothing of it.
+    type: bool
+    default: false
+  labels:
+    description: Version labels to look up.
+    type: list
+    elements: str
+    default: [stable]
+  versions:
+    description: Versions that may be there, for servers that do not tell.
+    type: list
+    elements: int
+    default: []
+  expected:
+    description: Version to wait for under the name O(model_name).
+    type: int
+  timeout:
+    description:
+      - Seconds to wait for O(expected). A server looks for versions every second, but the node under it may remember an
+        NFS folder for a minute, and the version has to be loaded.
+    type: int
+    default: 120
+"""
+
+EXAMPLES = r"""
+- name: What serves
+  mlops.tf_serving.serving_versions:
+    release: mnist-deploy
+    model_name: mnist
+    canary: true
+
+- name: Wait until every replica has version 2
+  mlops.tf_serving.serving_versions:
+    release: mnist-deploy
+    model_name: mnist
+    expected: 2
+"""
+
+RETURN = r"""
+replicas:
+  description: What every ready replica says.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    pod: {description: Name of the pod., type: str, returned: always}
+    models:
+      description:
+        - By name, C(versions) (a list of C(version), C(state) and C(error), ascending; servers keep what they have unloaded
+          as END), C(serves) (the version that a request without version and label gets) and C(labels) (version by label).
+      type: dict
+      returned: always
+    problem: {description: Why it could not be asked; null where it could., type: str, returned: always}
+  sample:
+    - pod: mnist-deploy-serving-5d4b9cf6c8-2xkqp
+      models:
+        mnist:
+          versions: [{version: 1, state: AVAILABLE, error: ""}]
+          serves: 1
+          labels: {stable: 1}
+        mnist-canary:
+          versions: [{version: 2, state: AVAILABLE, error: ""}]
+          serves: 2
+          labels: {}
+      problem: null
+available:
+  description: Versions that are AVAILABLE under O(model_name) on every ready replica.
+  returned: success
+  type: list
+  elements: int
+  sample: [1]
+in_use:
+  description: Versions that any replica has under any of the names, or that a label names. A pruner leaves them alone.
+  returned: success
+  type: list
+  elements: int
+  sample: [1, 2]
+problems:
+  description: A sentence for every replica that could not be asked or is not ready. While there is one, others may be in use.
+  returned: success
+  type: list
+  elements: str
+deployed:
+  description: Whether the release has a Deployment.
+  returned: success
+  type: bool
+config:
+  description:
+    - What the ConfigMap of M(mlops.tf_serving.model_config) says, with C(stable), C(canary), C(versions) and C(problem). Null
+      where there is none.
+  returned: success
+  type: dict
+  sample: {stable: 1, canary: 2, versions: [1], problem: null}
+failure:
+  description: The same as RV(ignore:msg) for programs. Its C(details) have C(replicas).
+  returned: on failure
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.mlops.tf_serving.plugins.module_utils import _grpc
+from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect, require_library
+from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils._serving_versions import Replicas, pinned, wait
+
+ARGUMENT_SPEC = {
+    **AUTH_ARG_SPEC,
+    "release": {"type": "str", "required": True},
+    "namespace": {"type": "str", "default": "default"},
+    "port": {"type": "int", "default": 9090},
+    "model_name": {"type": "str", "required": True},
+    "canary": {"type": "bool", "default": False},
+    "labels": {"type": "list", "elements": "str", "default": ["stable"]},
+    "versions": {"type": "list", "elements": "int", "default": []},
+    "expected": {"type": "int"},
+    "timeout": {"type": "int", "default": 120},
+}
+
+
+def main():
+    module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
+    require_library(module)
+    _grpc.require_library(module)
+    options = dict(module.params, **({"expected": None} if module.check_mode else {}))
+    release = options["namespace"], options["release"]
+    try:
+        api_client = connect(module)
+        config = pinned(api_client, *release, options["model_name"])
+        with Replicas(api_client, *release, options["port"]) as replicas:
+            result = wait(options, replicas)
+    except Error as error:
+        module.fail_json(msg=error.message, failure=error.as_dict())
+    module.exit_json(changed=False, config=config, **result)
+
+
+if __name__ == "__main__":
+    main()
