@@ -1,9 +1,10 @@
 # `make demo` runs the tutorial on the embedded lab, `make test` passes the tests. Both install what is missing.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench load setup collection lab lint sanity unit molecule integration clean
+.PHONY: help demo test bench bench-check load setup collection lab browser lint sanity unit matrix molecule integration clean
 
 VENV := .venv
+unexport PYTHONDONTWRITEBYTECODE # where it is set, every run compiles again all that it imports
 IN_LAB := eval "$$(tests/lab/lab env)" &&
 
 help:
@@ -13,10 +14,14 @@ demo: setup lab ## the tutorial's six steps on the embedded lab, from nothing
 	@$(IN_LAB) ansible-playbook -i inventories/lab site.yml -e gpu=false
 	@cat docs/next-steps.txt
 
-test: setup lint sanity unit lab molecule integration ## every test; brings the lab up
+test: setup lint sanity unit matrix lab molecule integration ## every test; brings the lab up
 
-bench: setup lab ## our unchanged run against the tutorial's own commands, interleaved
+bench: setup lab ## our unchanged run against the tutorial's own commands; our check against the tutorial's client and ghz
 	@$(IN_LAB) python benchmarks/tutorial.py
+	@$(IN_LAB) python benchmarks/check.py
+
+bench-check: setup lab
+	@$(IN_LAB) python benchmarks/check.py
 
 load: setup lab ## what clients lose, and who answers wrongly, while versions, pods and the chart change (half an hour)
 	@$(IN_LAB) python benchmarks/load.py
@@ -46,12 +51,19 @@ sanity: setup
 unit: setup
 	$(VENV)/bin/pytest -q tests/unit
 
+matrix: setup # the inference client on old and new protobuf, grpcio and numpy
+	tests/matrix.sh
+
 molecule: setup lab
 	$(IN_LAB) cd extensions && molecule test --all
 
-integration: setup lab
+browser: # Debian's Chromium, which looks at the report
+	@[ -x /usr/bin/chromium ] && [ -x /usr/bin/chromedriver ] || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-dejavu-core >/dev/null; }
+
+integration: setup lab browser
 	$(IN_LAB) pytest -v --durations=15 tests/integration
 
 clean: ## take the lab down and remove what make installed in this clone; the lab's cache stays
 	tests/lab/lab down
-	rm -rf $(VENV) collections/ansible_collections
+	rm -rf $(VENV) .venv-matrix collections/ansible_collections

@@ -81,9 +81,25 @@ class ActionModule(ActionBase):
                 raise
             raise Error(
                 "model_warmup is %d, and the dataset %s has %d images: lower it."
-                % (request.warmup, request.warmup_dataset, error.details["images"]), error.code,
+                % (request.warmup, request.warmup_dataset, error.details["have"]), error.code,
             ) from None
-        return _warmup.packed(dataset.images.astype("float32") / 255)
+        pictures = sorted(dataset.pictures)
+        if "images" not in dataset.columns and len(pictures) != 1:
+            raise Error(
+                "No warm-up records can be made of the dataset %s: it has no column images, and %s (its columns: %s). Change"
+                " check_dataset, or set model_warmup: 0." % (
+                    dataset.location, "more than one of pictures" if pictures else "none of pictures",
+                    ", ".join(sorted(dataset.columns)),
+                ), "warmup_impossible",
+            )
+        name = "images" if "images" in dataset.columns else pictures[0]
+        images = dataset.columns[name]
+        if images.dtype.kind not in "biuf":
+            raise Error(
+                "No warm-up records can be made of the dataset %s: its column %s does not hold numbers. Change check_dataset, or"
+                " set model_warmup: 0." % (dataset.location, name), "warmup_impossible",
+            )
+        return _warmup.packed(images.astype("float32") / (255 if name in pictures else 1))
 
     def _with_copy(self, path, options, task_vars):
         folder = self._make_tmp_path()

@@ -6,18 +6,19 @@ DOCUMENTATION = """
 name: dataset
 author: The mlops.tf_serving developers (@mlops)
 version_added: "0.1.0"
-short_description: A look at the test images of an inference check
+short_description: A look at the test data of an inference check
 description:
   - Reads a dataset as the module M(mlops.tf_serving.inference_check) does, on the controller, and returns what it holds.
   - Fails where the check would fail for it, which makes it a preflight that costs no task.
 options:
   _terms:
-    description: Absolute path of a folder on the controller, or an http(s) URL.
+    description:
+      - Absolute path of a folder or file on the controller, an http(s) URL, or a dictionary with a file for each column, as in
+        O(mlops.tf_serving.inference_check#module:dataset).
     required: true
   tests:
-    description: Number of images that have to be there.
-    type: int
-    default: 1000
+    description: Number of tests that have to be there. Empty means 1000, or all where the dataset has fewer.
+    type: raw
   checksum:
     description: Checksums as C(sha256:HEX) by file name.
     type: dict
@@ -32,11 +33,17 @@ EXAMPLES = """
 - name: There are 1000 test images
   ansible.builtin.debug:
     msg: "{{ lookup('mlops.tf_serving.dataset', 'https://storage.googleapis.com/cvdf-datasets/mnist', tests=1000) }}"
+
+- name: The columns of a table
+  ansible.builtin.debug:
+    msg: "{{ lookup('mlops.tf_serving.dataset', '/data/wine.csv').columns.keys() }}"
 """
 
 RETURN = """
 _raw:
-  description: For each term C(images), the shape of the images that the check would use.
+  description:
+    - For each term C(tests), their number, and C(columns), for each the C(type) (as C(uint8), C(float32) or C(string)) and the
+      C(shape), the number of tests first.
   type: list
   elements: dict
 """
@@ -53,12 +60,25 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         if _dataset.IMPORT_ERROR:
             raise AnsibleError("The inference check needs numpy in the controller's Python (pip install numpy).")
+        tests = str(self.get_option("tests") or "")
+        if not tests.isdecimal() and tests:
+            raise AnsibleError("check_tests is %r: use a whole number from 1." % tests)
         try:
             return [
-                {"images": list(_dataset.load(
-                    term, self.get_option("tests"), self.get_option("checksum"), self.get_option("timeout")
-                ).images.shape)}
+                _seen(_dataset.load(
+                    term, int(tests) if tests else None, self.get_option("checksum"), self.get_option("timeout")
+                ))
                 for term in terms
             ]
         except Error as error:
             raise AnsibleError(error.message) from None  # or Ansible prints every cause again
+
+
+def _seen(dataset):
+    return {
+        "tests": dataset.tests,
+        "columns": {
+            name: {"type": "string" if column.dtype.kind == "O" else column.dtype.name, "shape": list(column.shape)}
+            for name, column in dataset.columns.items()
+        },
+    }

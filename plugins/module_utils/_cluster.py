@@ -1,6 +1,10 @@
 # Copyright (c) The mlops.tf_serving developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The way to the Kubernetes API: kubernetes.core's options and environment variables, the official client."""
+"""The way to the Kubernetes API: kubernetes.core's options and environment variables, the official client.
+
+The client is imported where it is used and not above: that takes 1 s of CPU time, and a module that is only given an
+address has no use for it.
+"""
 from __future__ import annotations
 
 import contextlib
@@ -16,32 +20,21 @@ from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Er
 
 AUTH_ARG_SPEC = args_common.AUTH_ARG_SPEC  # for modules' argument_spec, as documented in k8s_auth_options
 
-IMPORT_ERROR = None
-try:
-    from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import get_api_client
-    from ansible_collections.kubernetes.core.plugins.module_utils.k8s.exceptions import CoreException
-    from kubernetes import client as kubernetes_client
-    from urllib3.exceptions import HTTPError
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
-    kubernetes_client = None  # type: ignore[assignment]  # what imports it gets as far as require_library()
-
-
-def require_library(module):
-    """Say by name what this Python lacks; to be called before anything else."""
-    if IMPORT_ERROR:
-        module.fail_json(
-            msg=missing_required_lib("kubernetes"), exception=IMPORT_ERROR
-        )
-
 
 def connect(module):
     """An ApiClient for the options that kubernetes.core knows (kubeconfig, host, api_key, ... and K8S_AUTH_*)."""
     try:
+        from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import get_api_client
+        from ansible_collections.kubernetes.core.plugins.module_utils.k8s.exceptions import CoreException
+        from kubernetes.client import ApiException
+        from urllib3.exceptions import HTTPError
+    except ImportError:
+        module.fail_json(msg=missing_required_lib("kubernetes"), exception=traceback.format_exc())
+    try:
         with _within(20):
             # Its `module` argument would have to be kubernetes.core's own module class.
             return get_api_client(**{option: module.params[option] for option in AUTH_ARG_SPEC}).client.client
-    except (CoreException, kubernetes_client.ApiException, HTTPError, OSError) as error:
+    except (CoreException, ApiException, HTTPError, OSError) as error:
         raise Error(
             "The Kubernetes API cannot be reached: %s. Check KUBECONFIG, or K8S_AUTH_HOST and K8S_AUTH_API_KEY." % error,
             "cluster_unreachable",
@@ -69,9 +62,12 @@ def _within(seconds):
 @contextlib.contextmanager
 def explained(action):
     """Turn what the API says into an Error that names the action ("read the nodes")."""
+    from kubernetes.client import ApiException
+    from urllib3.exceptions import HTTPError
+
     try:
         yield
-    except kubernetes_client.ApiException as error:
+    except ApiException as error:
         raise api_error(action, error) from error
     except HTTPError as error:
         raise Error(
@@ -96,9 +92,11 @@ def reason(error):
 
 def found(call, *args, **kwargs):
     """call(...), or None where the object does not exist."""
+    from kubernetes.client import ApiException
+
     try:
         return call(*args, **kwargs)
-    except kubernetes_client.ApiException as error:
+    except ApiException as error:
         if error.status == 404:
             return None
         raise
@@ -136,6 +134,8 @@ def send(api_client, method, path, body=None, **query):
 
 def reply(api_client, path, method="GET", body=None, **query):
     """The answer with its headers, and for what is no JSON (a log)."""
+    from kubernetes.client import ApiException
+
     configuration = api_client.configuration
     headers = {**api_client.default_headers, "accept": "application/json, */*", **authorization(configuration)}
     if body is not None:
@@ -145,7 +145,7 @@ def reply(api_client, path, method="GET", body=None, **query):
         body=None if body is None else json.dumps(body),
     )
     if answer.status not in (200, 201, 202):
-        raise kubernetes_client.ApiException(http_resp=_Reply(answer))
+        raise ApiException(http_resp=_Reply(answer))
     return answer
 
 

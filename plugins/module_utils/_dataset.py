@@ -1,68 +1,131 @@
 # Copyright (c) The mlops.tf_serving developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Test images and their labels from a folder or from under a URL: two IDX files, packed with gzip, as MNIST has them."""
+"""Test data from files or from under URLs, as columns with a row for each test."""
 from __future__ import annotations
 
 import collections
-import gzip
+import contextlib
 import hashlib
-import io
 import os
 import re
-import struct
 import time
-import traceback
-import zlib
-from urllib.error import HTTPError
+import typing
 
-from ansible.module_utils.urls import open_url
-
+from ansible_collections.mlops.tf_serving.plugins.module_utils import _dataset_formats
+from ansible_collections.mlops.tf_serving.plugins.module_utils._dataset_formats import CHUNK, ENDINGS, MAX_BYTES
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 
-IMPORT_ERROR = None
-try:
-    import numpy
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
+IMPORT_ERROR = _dataset_formats.IMPORT_ERROR
 
+# A folder holds MNIST's test data, as they are known everywhere.
 IMAGES = "t10k-images-idx3-ubyte.gz"
 LABELS = "t10k-labels-idx1-ubyte.gz"
+USUAL_TESTS = 1000  # or all, where a dataset has fewer
 
-MAX_BYTES = 1 << 30  # of one file, packed or not: a test set is smaller, a gzip bomb is not
-CHUNK = 1 << 20
-
-Dataset = collections.namedtuple("Dataset", "images labels")
+# One file of a dataset. column: what its one array is called, None where the file says it; rank: of MNIST's files.
+File = collections.namedtuple("File", "place column rank", defaults=(None, None))
 
 
-def load(location, tests, checksums=None, timeout=60):
-    """The first `tests` images and labels, both uint8 arrays."""
-    checksums = _checked(checksums or {})
-    images = _idx(location, IMAGES, 3, checksums, timeout)
-    labels = _idx(location, LABELS, 1, checksums, timeout)
-    if len(images) != len(labels):
+class Dataset(collections.namedtuple("Dataset", "columns pictures location digest left_out", defaults=({},))):
+    """Test data.
+
+    columns: {name: array with a row for each test}, strings as object arrays of bytes.
+    pictures: the names of columns that are pictures from IDX files.
+    location: where the data are from, for people. digest: sha256:HEX over the files' own sums.
+    left_out: {name: why the file's feature is no column}.
+    """
+
+    @property
+    def tests(self):
+        return len(next(iter(self.columns.values())))
+
+
+def load(location, tests=None, checksums=None, timeout=60):
+    """The first `tests` rows of a dataset; without that number up to 1000. location: the option `dataset`."""
+    files, shown = _files(location)
+    checksums = _checked(checksums or {}, [_name(file.place) for file in files])
+    rows = USUAL_TESTS if tests is None else tests
+    tables, digests = [], []
+    for file in files:
+        with _opened(file.place, timeout, "check_dataset") as (content, digest):
+            _compare(file.place, digest, checksums)
+            table = _dataset_formats.read(content, _name(file.place), _shown(file.place), rows)
+        tables.append(_named(table, file))
+        digests.append(digest + "\n")
+    totals = {name: total for table in tables for name, total in table.totals.items()}
+    rows = _enough(shown, totals, tests, strict=len(files) > 1)
+    return Dataset(
+        {name: column[:rows] for table in tables for name, column in table.columns.items()},
+        frozenset().union(*(table.pictures for table in tables)),
+        shown,
+        "sha256:" + hashlib.sha256("".join(digests).encode()).hexdigest(),
+        {name: why for table in tables for name, why in table.left_out.items()},
+    )
+
+
+def read(location, timeout, variable):
+    """(path or URL, bytes) of one file. variable: the one that says where it is, for errors."""
+    place = _place(location, variable)
+    with _opened(place, timeout, variable) as (content, dummy):
+        return _shown(place), content.read()
+
+
+def _files(location):
+    """(the Files of a dataset, always in the same order, and what people call it)"""
+    if isinstance(location, dict):
+        if not location:
+            raise Error("check_dataset is an empty mapping: give each column a file, or use a path or URL.", "dataset_invalid")
+        files = [
+            File(_place(location[column], "check_dataset"), str(column)) for column in sorted(location, key=str)
+        ]
+        for file in files:
+            if not _dataset_formats.known(_name(file.place)) or not _dataset_formats.single(_name(file.place)):
+                raise Error(
+                    "check_dataset gives the column %s the file %s: use a file of one array, .npy or IDX, or give that file alone."
+                    % (file.column, _shown(file.place)), "dataset_invalid",
+                )
+        return files, ", ".join("%s: %s" % (file.column, _shown(file.place)) for file in files)
+    place = _place(location, "check_dataset")
+    if _dataset_formats.known(_name(place)) and not os.path.isdir(place):
+        return [File(place)], _shown(place)
+    if os.path.isfile(place):
         raise Error(
-            "The dataset %s has %d images and %d labels: the two files do not belong together."
-            % (location, len(images), len(labels)),
-            "dataset_invalid",
+            "check_dataset is %s, and the end of its name tells no format: use %s." % (place, ENDINGS), "dataset_invalid"
         )
-    if len(images) < tests:
-        raise Error(
-            "The dataset %s has %d images, fewer than check_tests (%d): lower that, or use a larger dataset."
-            % (location, len(images), tests),
-            "dataset_too_small",
-            images=len(images),
-            tests=tests,
-        )
-    return Dataset(images[:tests], labels[:tests])
+    folder = place.rstrip("/") + "/"
+    return [File(folder + IMAGES, "images", 3), File(folder + LABELS, "labels", 1)], _shown(place)
 
 
-def _checked(checksums):
+def _place(location, variable):
+    """An http(s) URL as it is, or an absolute path."""
+    text = location if isinstance(location, str) else ""
+    if re.match(r"https?://", text):
+        return text
+    path = os.path.expanduser(text[len("file://"):] if text.startswith("file://") else text)
+    if not os.path.isabs(path):
+        raise Error("%s is %r: use an absolute path or an http(s) URL." % (variable, location), _code(variable, "invalid"))
+    return path
+
+
+def _code(variable, what):
+    return "%s_%s" % (variable[len("check_"):], what)
+
+
+def _shown(place):
+    """For people, and for reports that are kept: without the password or signature that a URL may have in it."""
+    return re.sub(r"^(https?://)(?:[^/@]*@)?([^?#]*).*", r"\1\2", place, flags=re.DOTALL)
+
+
+def _name(place):
+    return _shown(place).rsplit("/", 1)[-1]
+
+
+def _checked(checksums, names):
     """{file name: hex digest}, or an Error that names the entry that is no such thing."""
     for name, value in checksums.items():
-        if name not in (IMAGES, LABELS):
+        if name not in names:
             raise Error(
-                "check_dataset_checksum names %r: the files of a dataset are %s and %s." % (name, IMAGES, LABELS),
-                "checksum_invalid",
+                "check_dataset_checksum names %r: the dataset's files are %s." % (name, " and ".join(names)), "checksum_invalid"
             )
         if not re.match(r"sha256:[0-9a-fA-F]{64}$", str(value)):
             raise Error(
@@ -72,90 +135,111 @@ def _checked(checksums):
     return {name: value.split(":")[1].lower() for name, value in checksums.items()}
 
 
-def _idx(location, name, rank, checksums, timeout):
-    """The array in one packed IDX file: 00 00, 08 (unsigned bytes), rank, the sizes in big-endian, the bytes."""
-    path, packed = read(location, name, timeout)
-    digest = hashlib.sha256(packed).hexdigest()
-    if digest != checksums.get(name, digest):
+def _compare(place, digest, checksums):
+    wanted = checksums.get(_name(place), digest)
+    if digest != wanted:
         raise Error(
             "%s has the checksum sha256:%s, check_dataset_checksum says sha256:%s: it was changed or damaged on the way."
-            % (path, digest, checksums[name]),
+            % (_shown(place), digest, wanted),
             "checksum_mismatch",
         )
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
-            header = file.read(4 + 4 * rank)
-            if header[:4] != bytes((0, 0, 8, rank)) or len(header) < 4 + 4 * rank:
-                raise Error(
-                    "%s is no IDX file of unsigned bytes with %d dimensions." % (path, rank), "dataset_invalid"
-                )
-            shape = struct.unpack(">%dI" % rank, header[4:])
-            size = 1
-            for length in shape:
-                size *= length
-            if size > MAX_BYTES:
-                raise Error("%s claims the shape %s, more than 1 GiB." % (path, list(shape)), "dataset_invalid")
-            values = file.read(size + 1)
-    except (EOFError, OSError, zlib.error) as error:  # gzip.BadGzipFile is an OSError
-        raise Error("%s cannot be unpacked: %s." % (path, error), "dataset_invalid") from error
-    if len(values) != size:
+
+
+def _named(table, file):
+    """The Table with the column's own name."""
+    if file.column is None:
+        return table
+    (array,), (total,) = table.columns.values(), table.totals.values()
+    if file.rank and (array.ndim != file.rank or array.dtype != "uint8"):
         raise Error(
-            "%s should hold %d values (shape %s) and holds %s."
-            % (path, size, list(shape), "more" if len(values) > size else "%d" % len(values)),
+            "%s is no IDX file of unsigned bytes with %d dimensions." % (_shown(file.place), file.rank), "dataset_invalid"
+        )
+    return table._replace(
+        columns={file.column: array}, totals={file.column: total}, pictures=frozenset({file.column} if table.pictures else ())
+    )
+
+
+def _enough(shown, totals, tests, strict):
+    """How many rows to use. strict: all columns have to have the same number, as separate files that belong together have."""
+    have = min(totals.values(), default=0)
+    wanted = tests or min(max(totals.values(), default=0), USUAL_TESTS)
+    if len(set(totals.values())) > 1 and (strict or have < wanted):
+        raise Error(
+            "The dataset %s has %s: they do not belong together."
+            % (shown, " and ".join("%d %s" % (totals[name], name) for name in sorted(totals))),
             "dataset_invalid",
         )
-    return numpy.frombuffer(values, numpy.uint8).reshape(shape)
-
-
-def read(location, name, timeout):
-    """(path or URL, bytes) of one file of the dataset."""
-    if re.match(r"https?://", location):
-        url = location.rstrip("/") + "/" + name
-        return url, _download(url, timeout)
-    if location.startswith("file://"):
-        location = location[len("file://"):]
-    folder = os.path.expanduser(location)
-    if not os.path.isabs(folder):
+    if have < wanted:
         raise Error(
-            "check_dataset is %r: use an absolute path or an http(s) URL that holds %s and %s."
-            % (location, IMAGES, LABELS),
-            "dataset_invalid",
+            "The dataset %s has %d tests, fewer than check_tests (%d): lower that, or use a larger dataset."
+            % (shown, have, wanted),
+            "dataset_too_small",
+            have=have,
+            tests=wanted,
         )
-    path = os.path.join(folder, name)
-    try:
-        with open(path, "rb") as file:
-            return path, _read_all(file, path, None)
-    except OSError as error:
-        raise Error("The dataset's %s cannot be read: %s." % (path, error.strerror), "dataset_missing") from error
+    if not have:
+        raise Error("The dataset %s is empty." % shown, "dataset_too_small", have=0, tests=tests)
+    return wanted
 
 
-def _download(url, timeout):
+@contextlib.contextmanager
+def _opened(place, timeout, variable):
+    """(the file, its sha256)"""
+    with contextlib.ExitStack() as stack:
+        file: typing.IO[bytes]
+        if re.match(r"https?://", place):
+            import tempfile
+
+            file = stack.enter_context(tempfile.TemporaryFile())
+            digest = _download(place, file, timeout, variable)
+        else:
+            try:
+                if os.path.exists(place) and not os.path.isfile(place):  # a pipe might never end
+                    raise Error("%s %s is not a file." % (variable, place), _code(variable, "missing"))
+                file = stack.enter_context(open(place, "rb"))
+                digest = _read_through(file.read, place, variable)
+            except OSError as error:
+                raise Error("%s %s cannot be read: %s." % (variable, place, error.strerror), _code(variable, "missing")) from error
+        file.seek(0)
+        yield file, digest
+
+
+def _download(url, file, timeout, variable):
+    """Fetch into a file; the sha256."""
+    from urllib.error import HTTPError
+
+    from ansible.module_utils.urls import open_url  # takes 0.1 s
+
+    shown = _shown(url)
+    deadline = time.monotonic() + timeout
     try:
         with open_url(url, timeout=timeout) as reply:
-            return _read_all(reply, url, time.monotonic() + timeout)
+            # read1: what has come, for read() waits for a whole chunk, and a socket's own timeout starts anew with every byte.
+            return _read_through(reply.read1, shown, variable, deadline, file.write)
     except HTTPError as error:
-        raise Error("The dataset's %s answers %s %s." % (url, error.code, error.reason), "dataset_missing") from error
+        raise Error("%s %s answers %s %s." % (variable, shown, error.code, error.reason), _code(variable, "missing")) from error
     except Error:
         raise
     except Exception as error:  # open_url raises errors of urllib, http.client, ssl and its own
-        raise Error("The dataset's %s cannot be downloaded: %s." % (url, error), "dataset_missing") from error
+        raise Error("%s %s cannot be downloaded: %s." % (variable, shown, error), _code(variable, "missing")) from error
 
 
-def _read_all(file, path, deadline):
-    """All bytes, unless they are too many or too slow. (A socket's own timeout starts anew with every byte.)"""
-    chunks: list = []
-    size = 0
+def _read_through(read_some, shown, variable, deadline=None, write=None):
+    """The sha256 of all there is, unless it is too much or too slow."""
+    digest, size = hashlib.sha256(), 0
     while True:
-        chunk = file.read(CHUNK) if deadline is None else file.read1(CHUNK)
+        chunk = read_some(CHUNK)
         if not chunk:
-            return b"".join(chunks)
-        chunks.append(chunk)
+            return digest.hexdigest()
         size += len(chunk)
+        digest.update(chunk)
+        if write:
+            write(chunk)
         if size > MAX_BYTES:
-            raise Error("%s is larger than 1 GiB." % path, "dataset_invalid")
+            raise Error("%s %s is larger than 1 GiB." % (variable, shown), _code(variable, "invalid"))
         if deadline is not None and time.monotonic() > deadline:
             raise Error(
-                "%s did not arrive in time: %d bytes so far. Raise check_dataset_timeout, or use a local copy."
-                % (path, size),
-                "dataset_missing",
+                "%s %s did not arrive in time: %d bytes so far. Raise check_dataset_timeout, or use a local copy."
+                % (variable, shown, size),
+                _code(variable, "missing"),
             )

@@ -1,34 +1,43 @@
 # Copyright (c) The mlops.tf_serving developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The inference check: ask model servers for test images whose answers are known, and count.
+"""The inference check: ask model servers for tests whose answers are known, and measure.
 
 Three things are kept apart: a server that cannot be asked (Error with the reason), a request that failed (counted as
-unanswered tests, by gRPC status code, never tried again), and a wrong answer (counted in the error rate).
+unanswered tests, by gRPC status code, never tried again), and a wrong answer. What the numbers mean is said in _verdict.
 """
 from __future__ import annotations
 
 import collections
 import concurrent.futures
 import contextlib
+import datetime
+import os
+import platform
 import re
 import socket
+import threading
 import time
 import traceback
+import typing
 
 from ansible.module_utils.basic import missing_required_lib
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils import (
+    _answers,
+    _check_history,
+    _check_options,
     _dataset,
     _grpc,
+    _plan,
     _port_forward,
     _replicas,
+    _requests,
     _serving_protos,
-    _serving_versions,
+    _verdict,
 )
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils._grpc import parsed
 from ansible_collections.mlops.tf_serving.plugins.module_utils._serving_protos import messages
-from ansible_collections.mlops.tf_serving.plugins.module_utils._tensors import DATA_TYPES, decode, encode, type_name
 
 IMPORT_ERROR = _grpc.IMPORT_ERROR
 try:
@@ -36,11 +45,18 @@ try:
 except ImportError:
     IMPORT_ERROR = traceback.format_exc()
 
+METHODS = {
+    "predict": (_serving_protos.PREDICT, _requests.predict_reply),
+    "classify": (_serving_protos.CLASSIFY, _requests.classify_reply),
+    "regress": (_serving_protos.REGRESS, _requests.regress_reply),
+}
 SINGLE_REQUESTS = 50  # one after the other, for the latency: what many at once take says more of the queue
 GIVE_UP_AFTER = 10  # failed requests of one server: what follows would tell nothing new, and may take a timeout each
 SERVERS_AT_ONCE = 8
 CONNECT_PATIENCE = 3  # seconds; kube-proxy needs about one to serve a new address
+PROGRESS_EVERY = 4  # seconds
 NO_ANSWER = ("unavailable", "deadline_exceeded")
+RECORD_BYTES = 1 << 30
 
 
 class CheckFailed(Error):
@@ -62,44 +78,56 @@ def check(options, connect, warn, check_mode=False):
     connect() gives the Kubernetes ApiClient; it is called only where a release is given.
     warn() takes a sentence.
     """
-    _look_at(options)
+    _check_options.validate(options)
+    _check_options.look_around(options)
+    if not (options["release"] or options["address"]):
+        raise Error("Neither a release nor an address is given: there is nobody to ask.", "option_invalid")
     if check_mode:  # a version that would have been published by now is not there: what answers will do
         options = dict(options, expected_version=None)
+    api_client = connect() if options["release"] else None
     with contextlib.ExitStack() as stack:
         servers = []
         if options["release"]:
-            api_client = connect()
-            replicas = _replicas.ready_replicas(api_client, options["namespace"], options["release"])
-            if replicas is None:
+            servers = _replicas_of(api_client, options, stack, warn)
+            if servers is None:
                 return _no_deployment(options, check_mode)
-            ready, others = replicas
-            for sentence in others:
-                warn("%s; it is not asked." % sentence)
-            for pod in ready:
-                forward = stack.enter_context(
-                    _port_forward.to_pod(api_client, options["namespace"], pod, options["port"])
-                )
-                servers.append(Server("pod " + pod, options, forward.target, pod=pod, forward=forward))
         dataset = _dataset.load(
             options["dataset"], options["tests"], options["dataset_checksum"], options["dataset_timeout"]
         )
-        if options["address"]:
+        if options["address"] and not (options["record"] and servers):
             servers.append(Server("address " + options["address"], options, _dialled(options)))
+        if options["record"]:  # one trusted server is enough
+            servers = servers[:1]
         for server in servers:
             stack.enter_context(contextlib.closing(server))
-        return verdict(options, ask_all(servers, dataset), warn)
+        run = Run(options, dataset)
+        with _progress(options, run, len(servers)):
+            run.ask(servers)
+        if options["record"]:
+            return run.recorded(servers[0], check_mode)
+        return _judged(options, run.measured(servers), api_client, warn, check_mode)
 
 
-def _look_at(options):
-    for name in ("tests", "batch_size", "concurrency"):
-        if options[name] < 1:
-            raise Error("check_%s is %d: use 1 or more." % (name, options[name]), "option_invalid")
-    if not 0 <= options["max_error_rate"] <= 100:
-        raise Error(
-            "check_max_error_rate is %g: use a percentage from 0 to 100." % options["max_error_rate"], "option_invalid"
-        )
-    if not (options["release"] or options["address"]):
-        raise Error("Neither a release nor an address is given: there is nobody to ask.", "option_invalid")
+def _judged(options, measured, api_client, warn, check_mode):
+    """The module's result, or CheckFailed with it. The result is kept and the report written either way."""
+    previous = stable = history = None
+    if options["release"]:
+        history = _check_history.read(api_client, options["namespace"], options["release"], warn)
+        previous, stable = history.before(measured), history.of(options["stable_version"])
+    findings = _verdict.judge(options, measured, previous, stable)
+    for sentence in findings["warnings"]:
+        warn(sentence)
+    if not check_mode:
+        if history:
+            history.add(measured, findings)
+        if options["report"]:
+            from ansible_collections.mlops.tf_serving.plugins.module_utils import _report
+
+            findings["report"] = _report.write(options["report"], measured, findings)
+    result = _verdict.result(measured, findings)
+    if not findings["passed"]:
+        raise CheckFailed(findings["failure"], findings["code"], result)
+    return result
 
 
 def _no_deployment(options, check_mode):
@@ -109,170 +137,290 @@ def _no_deployment(options, check_mode):
     raise Error(message + ": deploy it first, or correct check_release and check_namespace.", "deployment_missing")
 
 
+def _replicas_of(api_client, options, stack, warn):
+    """A Server for each ready pod of the release, None where there is no Deployment."""
+    replicas = _replicas.ready_replicas(api_client, options["namespace"], options["release"])
+    if replicas is None:
+        return None
+    ready, others = replicas
+    for sentence in others:
+        warn("%s; it is not asked." % sentence)
+    servers = []
+    for pod in ready:
+        forward = stack.enter_context(_port_forward.to_pod(api_client, options["namespace"], pod, options["port"]))
+        servers.append(Server("pod " + pod, options, forward.target, pod=pod, forward=forward))
+    return servers
+
+
 def _dialled(options):
     """host:port out of the option address, whose port may be left out."""
     address = options["address"]
     if re.fullmatch(r"[0-9a-fA-F:]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*", address):  # an IPv6 address as it is
         address = "[%s]" % address
     match = re.fullmatch(r"(\[[^\]]+\]|[^:\[\]/]+)(?::(\d+))?", address)
-    if not match:
+    if not match or int(match.group(2) or 1) not in range(1, 65536):
         raise Error("check_address is %r: use HOST or HOST:PORT." % options["address"], "address_invalid")
     return "%s:%s" % (match.group(1), match.group(2) or options["port"])
 
 
-def ask_all(servers, dataset):
-    """Have every server asked all of the dataset, several servers at once."""
-    with concurrent.futures.ThreadPoolExecutor(SERVERS_AT_ONCE) as pool:
-        list(pool.map(lambda server: server.meet(dataset), servers))
-        # Serialised once, for servers that want the same (as a rule all of them).
-        plans = {server.plan for server in servers if server.plan}
-        requests = {plan: serialised(plan, dataset) for plan in plans}
-        asked = [server for server in servers if server.plan]
-        list(pool.map(lambda server: server.answer(requests[server.plan]), asked))
-        # Only now, and one server after the other, for this controller's own work counts in.
-        singles = {plan: serialised(plan._replace(batch=plan.least), dataset, SINGLE_REQUESTS) for plan in plans}
-        for server in asked:
-            server.time(singles[server.plan])
-        list(pool.map(lambda server: server.look(), servers))
-    return servers
+@contextlib.contextmanager
+def _progress(options, run, servers):
+    """While this runs, a line every few seconds in the file of the option progress, for those who wait."""
+    if not options["progress"]:
+        yield
+        return
+    over = threading.Event()
+    total = run.tests * servers
+
+    def tell():
+        start = time.monotonic()
+        while not over.wait(PROGRESS_EVERY):
+            with contextlib.suppress(OSError), open(options["progress"], "a", encoding="utf-8") as file:
+                file.write("%d of %d tests, %.0f per second\n" % (run.done, total, run.done / (time.monotonic() - start)))
+
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
-# What a server is to be sent: which model, signature and tensors, as its metadata wants them. least: its smallest batch.
-Plan = collections.namedtuple("Plan", "model signature input type shape output batch least")
-# One request on the wire, and what the answers should be.
-Request = collections.namedtuple("Request", "wire output labels")
+class Run:
+    """One dataset, put to several servers; what all of them share."""
 
-
-def serialised(plan, dataset, most=None):
-    """The dataset as Requests, at most so many. Pixels become numbers from 0 to 1, as in the tutorial's client."""
-    images = dataset.images if most is None else dataset.images[:most * plan.batch]
-    pixels = (images / numpy.float32(255)).astype(numpy.float32)
-    requests = []
-    for start in range(0, len(pixels), plan.batch):
-        batch = pixels[start:start + plan.batch]
-        request = messages().PredictRequest(output_filter=[plan.output])
-        request.model_spec.name, request.model_spec.signature_name = plan.model, plan.signature
-        request.inputs[plan.input].CopyFrom(encode(batch.reshape((len(batch),) + plan.shape), plan.type))
-        requests.append(Request(request.SerializeToString(), plan.output, dataset.labels[start:start + plan.batch]))
-    return requests
-
-
-def planned(options, signatures, images):
-    """The Plan for a dataset and a server's signatures; Error where the two do not fit."""
-    signature = signatures.get(options["signature"])
-    if signature is None:
-        raise Error(
-            "the model has no signature %r (check_signature), it has: %s"
-            % (options["signature"], ", ".join(sorted(name for name in signatures if signatures[name].method_name))),
-            "signature_missing",
+    def __init__(self, options, dataset):
+        self.options = options
+        self.dataset = dataset
+        self.tests = dataset.tests
+        self.labels = _plan.labels_column(options, dataset)
+        self.golden: typing.Any = _answers.read_golden(options, dataset)
+        if self.labels is None and self.golden is None and not options["record"]:
+            raise Error(
+                "The dataset %s has no labels (columns: %s), so there is nothing to compare with: name a column with"
+                " check_labels, or record the answers of a trusted version with playbooks/record.yml and set check_golden."
+                % (dataset.location, ", ".join(sorted(dataset.columns))), "labels_missing",
+            )
+        self.expected: typing.Any = None if options["record"] else _answers.Expected(
+            None if self.labels is None else dataset.columns[self.labels], self.golden, options["tolerance"]
         )
-    input_name = _chosen("input", options["input"], sorted(signature.inputs))
-    output_name = _chosen("output", options["output"], sorted(signature.outputs), usual="scores")
-    info = signature.inputs[input_name]
-    if type_name(info.dtype) not in ("float32", "float64"):
-        raise Error(
-            "input %s of signature %s: the dataset has float32 %s, the model wants %s"
-            % (input_name, options["signature"], list(images.shape), type_name(info.dtype)),
-            "signature_mismatch",
-        )
-    output_type = signature.outputs[output_name].dtype
-    if output_type not in DATA_TYPES:
-        raise Error(
-            "output %s of signature %s is %s: the check needs numbers, a score for each class"
-            % (output_name, options["signature"], type_name(output_type)),
-            "signature_mismatch",
-        )
-    shape, fixed_batch = _fitted(info.tensor_shape, images.shape, input_name)
-    if fixed_batch and len(images) % fixed_batch:
-        raise Error(
-            "input %s takes batches of exactly %d images, which do not add up to check_tests (%d)"
-            % (input_name, fixed_batch, len(images)),
-            "signature_mismatch",
-        )
-    return Plan(
-        options["model_name"], options["signature"], input_name, info.dtype, shape, output_name,
-        fixed_batch or options["batch_size"], fixed_batch or 1,
-    )
+        self.at = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.done = 0  # tests that have been answered, or failed
+        self._requests = {}
+        self._lock = threading.Lock()
+
+    def requests(self, plan, batch, most=None):
+        """Serialised once, for servers that want the same (as a rule all of them)."""
+        with self._lock:
+            if (plan, batch, most) not in self._requests:
+                self._requests[plan, batch, most] = _plan.requests(plan, self.dataset, batch, most)
+            return self._requests[plan, batch, most]
+
+    def ask(self, servers):
+        """Have every server asked all of the dataset, several servers at once."""
+        with concurrent.futures.ThreadPoolExecutor(SERVERS_AT_ONCE) as pool:
+            list(pool.map(lambda server: server.meet(self), servers))
+            asked = [server for server in servers if server.plan]
+            list(pool.map(lambda server: server.answer(self), asked))
+            if self.options["record"]:
+                return
+            # Only now, and one server after the other, for this controller's own work counts in.
+            for server in asked:
+                server.time(self)
+            list(pool.map(lambda server: server.look(), servers))
+
+    def recorded(self, server, check_mode):
+        """Keep a server's answers as the golden file."""
+        if server.problem:
+            raise Error("Nothing was recorded: %s: %s." % (server.title, server.problem.message), server.problem.code)
+        if server.unanswered:
+            raise Error(
+                "Nothing was recorded: %s left %d of %d tests without an answer (the first: %s)."
+                % (server.title, server.unanswered, self.tests, server.errors[0].message), "requests_failed",
+            )
+        raw = numpy.concatenate(server.raw)
+        version = max(server.versions, default=None)
+        meta = {
+            "model": self.options["model_name"], "version": version, "signature": server.plan.signature,
+            "output": server.plan.output, "dataset": self.dataset.digest, "tests": self.tests, "recorded": self.at,
+        }
+        path = self.options["record"]
+        changed = not _answers.same_golden(path, raw, meta)
+        if changed and not check_mode:
+            _answers.write_golden(path, raw, meta)
+        after = "%d answers of %s version %s, output %s %s\n" % (
+            self.tests, meta["model"], "unknown" if version is None else version, server.plan.output, list(raw.shape[1:]))
+        before = after if not changed else "other answers\n" if os.path.exists(path) else ""
+        return {
+            "changed": changed, "message": after.rstrip(), "golden": path, "version": version, "tests": self.tests,
+            "diff": {"before": before, "after": after, "before_header": path, "after_header": path},
+        }
+
+    def measured(self, servers):
+        """All that was measured, as plain data: what _verdict, _check_history and _report get."""
+        options, plan = self.options, next((server.plan for server in servers if server.plan), None)
+        replicas = [server for server in servers if server.pod]
+        for server in servers:
+            server.counts = not (
+                server.problem and not server.pod and replicas and server.problem.code in NO_ANSWER and not server.asked
+            )
+        return {
+            "model": options["model_name"], "release": options["release"], "namespace": options["namespace"],
+            "signature": plan.signature if plan else options["signature"], "method": plan.method if plan else None,
+            "at": self.at, "tests": self.tests,
+            "dataset": {"location": self.dataset.location, "digest": self.dataset.digest},
+            "golden": None if self.golden is None else {
+                "location": self.golden.location, "version": self.golden.meta.get("version"), "recorded": self.golden.meta.get("recorded"),
+                "answers": _plain(self.expected.golden),
+            },
+            "kind": "classes" if options["tolerance"] is None else "values",
+            "expected": None if self.expected.labels is None else _plain(self.expected.labels),
+            "pictures": self._pictures(plan),
+            "batch_size": plan.batch if plan else options["batch_size"] or 0, "concurrency": options["concurrency"],
+            "environment": _grpc.versions() | {"python": platform.python_version(), "numpy": numpy.__version__},
+            "servers": [server.measured() for server in servers],
+        }
+
+    def _pictures(self, plan):
+        """What a person can look at: the column that is sent, if each test of it is a grey or coloured picture."""
+        for column in plan.inputs[0].columns if plan and len(plan.inputs) == 1 else ():
+            array = self.dataset.columns[column]
+            if array.dtype.kind in "uif" and array.ndim in (3, 4) and min(array.shape[1:3]) > 3 and array.shape[3:] in ((), (1,), (3,)):
+                return array
+        return None
 
 
-def _chosen(kind, wanted, names, usual=None):
-    """The input or output asked for, else the usual one, else the only one."""
-    if wanted or usual in names:
-        wanted = wanted or usual
-    elif len(names) == 1:
-        wanted = names[0]
-    if wanted not in names:
-        raise Error(
-            "the signature has the %ss %s: say which with check_%s%s"
-            % (kind, ", ".join(names) or "(none)", kind, " (now %r)" % wanted if wanted else ""),
-            "signature_mismatch",
-        )
-    return wanted
-
-
-def _fitted(wanted, images_shape, input_name):
-    """(shape of one image as the model wants it, the batch size if it is fixed). Only reshapes, never pads or cuts."""
-    height, width = images_shape[1:]
-    shapes = ((height * width,), (height, width), (height, width, 1), (1, height, width))
-    if wanted.unknown_rank:
-        return shapes[0], None
-    sizes = [dim.size for dim in wanted.dim]
-    for shape in shapes:
-        if len(shape) == len(sizes) - 1 and all(want in (-1, have) for want, have in zip(sizes[1:], shape)):
-            return shape, sizes[0] if sizes[0] > 0 else None
-    raise Error(
-        "input %s: the dataset has images %s, the model wants %s" % (input_name, [-1, height, width], sizes),
-        "signature_mismatch",
-    )
-
-
-# What came of one request: images asked, wrong answers, answers with NaN or infinity, version that answered, seconds;
-# or an Error. An unsent request has neither seconds nor Error.
-Outcome = collections.namedtuple(
-    "Outcome", "images wrong not_finite version seconds error", defaults=(0, 0, None, None, None)
-)
+def _plain(array):
+    """Classes as a list, values as a list of rows or, where each is one number, of numbers."""
+    return (array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array).tolist()
 
 
 class Server:
-    """One model server, asked over one channel. What becomes of it ends in `problem`, `versions` and the outcomes."""
+    """One model server, asked over one channel."""
 
     def __init__(self, title, options, target, pod=None, forward=None):
         self.title = title
         self.options = options
-        self.target = target
         self.pod = pod
-        self.channel = _grpc.Channel(target, forward, _words(options))
-        self.plan: Plan | None = None
+        self.target = target
+        tls = _grpc.Tls(options["tls_ca_cert"]) if options["tls"] and pod is None else None
+        self.channel = _grpc.Channel(target, forward, _words(options), tls)
+        self.plan: typing.Any = None  # a _plan.Plan
         self.problem = None
+        self.counts = True
         self.versions = set()
-        self.outcomes = []  # of the requests that are counted
-        self.singles = []  # of those that are timed
+        self.silent = False  # some answers did not say which version gave them
         self.state = None
-        self.failures = 0
+        self.errors = []
+        self.patience = max(GIVE_UP_AFTER, options["max_failed_requests"] + 1)
+        self.asked = 0  # requests that were sent
+        self.tests = 0
+        self.timeline, self.singles, self.raw = [], [], []
+        # For each test; None before it was asked, or where there is nothing to compare with.
+        self.given: typing.Any = None
+        self.score: typing.Any = None
+        self.right: typing.Any = None
+        self.agrees: typing.Any = None
+        self.not_finite = 0
+        self.answered = 0
 
     def close(self):
         self.channel.close()
 
-    def meet(self, dataset):
-        """Find out which version answers and how it wants to be asked."""
+    def meet(self, run):
+        """Find out which version answers and how it wants to be asked; make the requests. Nothing is sent yet."""
+        self.tests = run.tests
         try:
             if self.pod is None:
                 probe(self.target)
-            self.plan = planned(self.options, self._signatures(), dataset.images)
+            plan = _plan.plan(self.options, self._signatures(), run.dataset)
+            _answers.fits(run.golden, plan)
+            run.requests(plan, plan.batch)
+            self.plan = plan
         except Error as error:
             self.problem = error
 
-    def answer(self, requests):
+    def answer(self, run):
         """Have all requests answered, `concurrency` of them at a time."""
-        with concurrent.futures.ThreadPoolExecutor(self.options["concurrency"]) as pool:
-            self.outcomes = list(pool.map(self._predict, requests))
+        if run.expected:
+            self.right = None if run.expected.labels is None else numpy.full(run.tests, -1, "i1")
+            self.agrees = None if run.expected.golden is None else numpy.full(run.tests, -1, "i1")
+        self.given = [None] * run.tests
+        requests = run.requests(self.plan, self.plan.batch)
+        for request, reply, outputs in self._replies(requests, self.options["concurrency"]):
+            tests = request.stop - request.start
+            run.done += tests
+            error = reply.error
+            if outputs is not None:
+                try:
+                    self._take(run, request, outputs)
+                    self.answered += tests
+                except Error as problem:
+                    error = Error("output %s: %s" % (self.plan.output, problem.message), problem.code)
+            self.timeline.append((reply.start, reply.seconds, tests, error is None))
+            if error:
+                self.errors.append(error)
+                if len(self.errors) >= self.patience:
+                    break
+        self.timeline.sort()
 
-    def time(self, requests):
-        """Have these answered one after the other; then it is known which versions answered all the time."""
-        self.singles = [self._predict(request) for request in requests]
-        said = {outcome.version for outcome in self.outcomes + self.singles if outcome.seconds is not None}
-        self.versions |= said - {None}
-        if None in said:  # 1.4 does not say it with the answers; its metadata do, so: the same before and after
+    def _replies(self, requests, at_once):
+        """(request, reply, its outputs or None) in the order in which they come."""
+        method, read = METHODS[self.plan.method]
+        replies = self.channel.each(method, [request.wire for request in requests], at_once, self.options["timeout"])
+        with contextlib.closing(replies):
+            for reply in replies:
+                self.asked += 1
+                outputs = None
+                if reply.error is None:
+                    try:
+                        outputs, version = read(reply.wire)
+                        self.silent |= version is None
+                        self.versions |= {version} - {None}
+                    except Error as error:
+                        reply = reply._replace(error=error)
+                yield requests[reply.index], reply, outputs
+
+    def _take(self, run, request, outputs):
+        """Note the answers to one request."""
+        array, tests = _answers.of(self.plan.method, self.plan.output, outputs), request.stop - request.start
+        if run.expected is None:
+            self._keep(request, array, tests)
+            return
+        here = slice(request.start, request.stop)
+        answers = run.expected.read(array, tests)
+        for verdicts, wanted in ((self.right, run.expected.labels), (self.agrees, run.expected.golden)):
+            if verdicts is not None:
+                verdicts[here] = run.expected.same(answers, wanted[here])
+        self.not_finite += int((~answers.finite).sum())
+        self.given[here] = _plain(answers.given)
+        if answers.score is not None:
+            if self.score is None:
+                self.score = numpy.full(run.tests, numpy.nan)
+            self.score[here] = answers.score
+
+    def _keep(self, request, array, tests):
+        """For a golden file: the answers as they are, in the order of the tests."""
+        if array.ndim == 0 or len(array) != tests:
+            raise Error("has the shape %s for %d tests" % (list(array.shape), tests), "malformed_reply")
+        if not self.raw:
+            self.raw = [None] * (-(-self.tests // self.plan.batch))
+        if array.nbytes * len(self.raw) > RECORD_BYTES:
+            raise Error("the answers take more than 1 GiB: record fewer (check_tests)", "golden_too_large")
+        self.raw[request.start // self.plan.batch] = array
+
+    def time(self, run):
+        """Have some answered one after the other; then it is known which versions answered all the time."""
+        if len(self.errors) < self.patience:
+            for dummy, reply, dummy in self._replies(run.requests(self.plan, self.plan.least, SINGLE_REQUESTS), 1):
+                if reply.error:
+                    self.errors.append(reply.error)
+                    if len(self.errors) >= self.patience:
+                        break
+                else:
+                    self.singles.append(reply.seconds)
+        if self.silent:  # 1.4 does not say it with the answers; its metadata do, so: the same before and after
             with contextlib.suppress(Error):
                 self.versions |= {self._metadata()[0]} - {None}
         others = self.versions - {self.options["expected_version"]}
@@ -282,11 +430,14 @@ class Server:
     def look(self):
         """What the server says of the version that is expected, else of the one that answered. 1.4 says nothing."""
         version = max(self.versions, default=None) if self.options["expected_version"] is None else self.options["expected_version"]
-        if version is None or (self.problem and self.problem.code in _serving_versions.UNREACHABLE):
+        if version is None or (self.problem and self.problem.code in UNREACHABLE):
             return
+        request = messages().GetModelStatusRequest()
+        request.model_spec.name = self.options["model_name"]
         with contextlib.suppress(Error):
-            known = _serving_versions.Replica(self.pod, self.channel).status(self.options["model_name"]) or []
-            self.state = next((entry["state"] for entry in known if entry["version"] == version), None)
+            reply = self.channel.ask(_serving_protos.GET_MODEL_STATUS, request, "GetModelStatusResponse", self.options["timeout"])
+            states = {entry.version: entry.state for entry in reply.model_version_status}
+            self.state = _serving_protos.MODEL_VERSION_STATES.get(states.get(version))
 
     def _signatures(self):
         """The signatures of the version that answers, waiting for the expected one if it is yet to come.
@@ -319,49 +470,39 @@ class Server:
         reply = self.channel.ask(
             _serving_protos.GET_MODEL_METADATA, request, "GetModelMetadataResponse", self.options["timeout"]
         )
-        return version_of(reply), parsed("SignatureDefMap", reply.metadata["signature_def"].value).signature_def
+        version = reply.model_spec.version.value if reply.model_spec.HasField("version") else None
+        return version, parsed("SignatureDefMap", reply.metadata["signature_def"].value).signature_def
 
-    def _predict(self, request):
-        images = len(request.labels)
-        if self.failures >= GIVE_UP_AFTER:
-            return Outcome(images)
-        start = time.perf_counter()
-        try:
-            wire = self.channel.call(_serving_protos.PREDICT, request.wire, self.options["timeout"])
-            seconds = time.perf_counter() - start
-            reply = parsed("PredictResponse", wire)
-            wrong, not_finite = score(reply, request)
-            return Outcome(images, wrong, not_finite, version_of(reply), seconds)
-        except Error as error:
-            self.failures += 1
-            return Outcome(images, error=error)
+    @property
+    def unanswered(self):
+        return self.tests - self.answered
 
-    def report(self):
-        """What the module returns of this server."""
-        answered = [outcome for outcome in self.outcomes if outcome.seconds is not None]
-        answers = sum(outcome.images for outcome in answered)
-        wrong = sum(outcome.wrong for outcome in answered)
-        errors = collections.Counter(
-            error.details.get("status", error.code.upper()) for error in self.errors()
-        )
-        single = [outcome.seconds for outcome in self.singles if outcome.seconds is not None]
+    def measured(self):
+        """The same as plain data."""
+        first = self.timeline[0][0] if self.timeline else 0
+        lasted = max((start + seconds for start, seconds, dummy, dummy in self.timeline), default=0) - first
+        good = [entry for entry in self.timeline if entry[3]]
         return {
-            "pod" if self.pod else "address": self.pod or self.options["address"],
-            "version": max(self.versions) if self.versions else None,
-            "state": self.state,
-            "error_rate": round(100 * wrong / answers, 1) if answers else None,
-            "wrong": wrong,
-            "not_finite": sum(outcome.not_finite for outcome in answered),
-            "unanswered": self.options["tests"] - answers,
-            "requests": len(answered) + len(single) + sum(errors.values()),
-            "errors": dict(errors),
-            "latency_ms": _latency(single),
-            "problem": self.problem.message if self.problem else None,
+            "title": self.title, "pod": self.pod, "address": None if self.pod else self.options["address"], "counts": self.counts,
+            "version": max(self.versions, default=None), "versions": sorted(self.versions), "state": self.state,
+            "problem": self.problem and {"message": self.problem.message, "code": self.problem.code},
+            "answered": self.answered, "unanswered": self.unanswered,
+            "wrong": None if self.right is None else int((self.right == 0).sum()),
+            "agreed": None if self.agrees is None else int((self.agrees == 1).sum()),
+            "not_finite": self.not_finite,
+            "errors": dict(collections.Counter(error.details.get("status", error.code.upper()) for error in self.errors)),
+            "first_error": self.errors[0].message if self.errors else None,
+            "requests": self.asked,
+            "right": self.right, "agrees": self.agrees, "given": self.given, "score": self.score,
+            "timeline": [(start - first, seconds, tests, ok) for start, seconds, tests, ok in self.timeline],
+            "singles": self.singles, "latency_ms": _latency(self.singles),
+            "rate": len(good) / lasted if good and lasted else None,
+            "tests_per_second": self.answered / lasted if good and lasted else None,
         }
 
-    def errors(self):
-        """Of all requests, those that are timed with them."""
-        return [outcome.error for outcome in self.outcomes + self.singles if outcome.error]
+
+# What makes a server not worth another question.
+UNREACHABLE = ("unavailable", "deadline_exceeded", "port_forward_failed", "tls_failed")
 
 
 def _words(options):
@@ -375,7 +516,9 @@ def _words(options):
 def _latency(seconds):
     if not seconds:
         return None
-    figures = zip(("p50", "p99", "max"), numpy.percentile(seconds, (50, 99, 100)))
+    # As numpy.percentile() has it, whose first call imports numpy.ma: 60 ms of CPU time.
+    values = numpy.interp((0.5, 0.9, 0.99, 1), numpy.linspace(0, 1, len(seconds)), sorted(seconds))
+    figures = zip(("p50", "p90", "p99", "max"), values)
     return {name: round(1000 * float(value), 1) for name, value in figures}
 
 
@@ -395,136 +538,3 @@ def probe(target):
             if time.monotonic() > deadline:
                 raise Error("the server cannot be reached: %s" % (error.strerror or error), "unavailable") from error
             time.sleep(0.2)
-
-
-def version_of(reply):
-    return reply.model_spec.version.value if reply.model_spec.HasField("version") else None
-
-
-def score(reply, request):
-    """(wrong answers, answers with NaN or infinity) of a PredictResponse: the class with the highest score counts."""
-    output, labels = request.output, request.labels
-    if output not in reply.outputs:
-        raise Error("a reply lacks the output %s" % output, "malformed_reply")
-    try:
-        answers = decode(reply.outputs[output])
-    except Error as error:
-        raise Error("output %s: %s" % (output, error.message), "malformed_reply") from error
-    if answers.shape == labels.shape and answers.dtype.kind in "iu":
-        return int(numpy.count_nonzero(answers != labels)), 0
-    if answers.ndim != 2 or len(answers) != len(labels) or not answers.size:
-        raise Error(
-            "output %s has the shape %s for %d images, expected [%d, classes]"
-            % (output, list(answers.shape), len(labels), len(labels)),
-            "malformed_reply",
-        )
-    finite = numpy.isfinite(answers).all(axis=1)
-    right = finite & (answers.argmax(axis=1) == labels)
-    return len(labels) - int(numpy.count_nonzero(right)), len(labels) - int(numpy.count_nonzero(finite))
-
-
-def verdict(options, servers, warn):
-    """The module's result, or CheckFailed with it."""
-    replicas = [server for server in servers if server.pod]
-    counted = []
-    for server in servers:
-        if server.problem and not server.pod and replicas and server.problem.code in NO_ANSWER and not server.outcomes:
-            warn(
-                "The Service's address is not checked, this controller cannot reach it: %s: %s."
-                % (server.title, server.problem.message)
-            )
-        else:
-            counted.append(server)
-        if len(server.versions) > 1:
-            warn(
-                "%s: versions %s answered during the check."
-                % (server.title, " and ".join(str(version) for version in sorted(server.versions)))
-            )
-        if options["expected_version"] is not None and server.plan and not server.versions:
-            warn("%s does not say which version answers." % server.title)
-    reports = {server: server.report() for server in servers}
-    worst = max((reports[server] for server in counted), key=_badness)
-    versions = {reports[server]["version"] for server in counted}
-    message = "Inference error rate: %s" % _percent(worst["error_rate"])
-    result = {
-        "message": message,
-        "summary": [message] + [_line(server, reports[server]) for server in servers],
-        "error_rate": worst["error_rate"],
-        "tests": options["tests"],
-        "wrong": worst["wrong"],
-        "unanswered": worst["unanswered"],
-        "version": versions.pop() if len(versions) == 1 else None,
-        "replicas": [reports[server] for server in replicas],
-        "address": next((reports[server] for server in servers if not server.pod), None),
-    }
-    _judge(options, counted, reports, result)
-    return result
-
-
-def _line(server, report):
-    if server.problem:
-        return "%s: %s" % (server.title, server.problem.message)
-    text = "%s, %s%s: %s, %d of %d tests wrong, %d unanswered" % (
-        server.title, _version(report), " " + report["state"] if report["state"] else "", _percent(report["error_rate"]),
-        report["wrong"], server.options["tests"], report["unanswered"],
-    )
-    if report["latency_ms"]:
-        text += "; one request at a time took %(p50)s ms (p50), %(p99)s ms (p99)" % report["latency_ms"]
-    return text
-
-
-def _badness(report):
-    return report["error_rate"] is None, report["error_rate"], report["unanswered"]
-
-
-def _version(report):
-    return "unknown version" if report["version"] is None else "version %d" % report["version"]
-
-
-def _percent(rate):
-    return "unknown, no test was answered" if rate is None else "%.1f%%" % rate
-
-
-def _judge(options, servers, reports, result):
-    """Raise CheckFailed for the first of: servers that could not be asked, failed requests, too many wrong answers."""
-    problems = {server: server.problem.message for server in servers if server.problem}
-    if problems:
-        raise CheckFailed(
-            "The inference check failed: %s." % _told(problems), next(iter(problems)).problem.code, result
-        )
-    failed = {server: _failed_requests(server, reports[server]) for server in servers if reports[server]["errors"]}
-    if failed:
-        raise CheckFailed("The inference check failed: %s." % _told(failed), "requests_failed", result)
-    limit = options["max_error_rate"]
-    over = {server: _wrong_answers(reports[server]) for server in servers if reports[server]["error_rate"] > limit}
-    if over:
-        raise CheckFailed(
-            "Inference error rate: %s is over check_max_error_rate (%g%%) on %s."
-            % (_percent(result["error_rate"]), limit, _told(over)),
-            "error_rate_exceeded", result,
-        )
-
-
-def _told(sentences):
-    """Sentences about servers, each once with the servers that it is true of."""
-    servers = collections.defaultdict(list)
-    for server, sentence in sentences.items():
-        servers[sentence].append(server.title)
-    return _replicas.several([
-        "%s: %s" % (_replicas.several(titles, ", "), sentence) for sentence, titles in servers.items()
-    ])
-
-
-def _failed_requests(server, report):
-    first = server.errors()[0]
-    codes = ", ".join("%d %s" % (number, code) for code, number in sorted(report["errors"].items()))
-    return "%d of %d tests got no answer (of %d requests failed: %s; the first: %s)" % (
-        report["unanswered"], server.options["tests"], report["requests"], codes, first.message
-    )
-
-
-def _wrong_answers(report):
-    text = "%s, %s" % (_percent(report["error_rate"]), _version(report))
-    if report["not_finite"]:
-        text += " (%d answers hold NaN or infinity)" % report["not_finite"]
-    return text

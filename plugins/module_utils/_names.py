@@ -19,6 +19,7 @@ def object_names(release):
         "disruption_budget": release + "-serving",
         "parameters": release + "-serving",
         "model_config": release + "-model-config",
+        "check": release + "-check",
         "selector": "app.kubernetes.io/name=%s,app.kubernetes.io/instance=%s" % (CHART, release),
     }
 

@@ -18,11 +18,6 @@ import threading
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import authorization
 
-try:
-    from kubernetes.stream.ws_client import portforward_call
-except ImportError:
-    pass  # _cluster.require_library() has said so
-
 MAX_SOCKET_PATH = 100  # the kernel's limit is 108
 
 
@@ -32,6 +27,8 @@ def to_pod(api_client, namespace, pod, port):
 
 
 def _link(api_client, namespace, pod, port):
+    from kubernetes.stream.ws_client import portforward_call
+
     # What kubernetes.stream.portforward() ends in. That patches its ApiClient while it runs, so that threads must not
     # share one (kubernetes-client/python#928), and takes an API class, whose import costs 1 s of CPU time.
     configuration = api_client.configuration

@@ -7,7 +7,7 @@ import contextlib
 import socket
 import time
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils import _reasons, _release, _server_log
+from ansible_collections.mlops.tf_serving.plugins.module_utils import _check_history, _reasons, _release, _server_log
 from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import explained, listed, named, reply
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils._names import object_names
@@ -57,6 +57,10 @@ class Cluster:
                 self.api, "/api/v1/namespaces/%s/pods/%s/log" % (self.namespace, pod), container=CONTAINER,
                 previous=str(previous).lower(), limitBytes=LOG_BYTES,
             ).data.decode(errors="replace")
+
+    def checks(self, warn):
+        """The last results of the inference check."""
+        return _check_history.last_results(self.api, self.namespace, self.release, warn)
 
     def seen(self):
         """What _reasons.find wants; events of the troubled pods only."""
@@ -115,6 +119,7 @@ def info(cluster, known_pods=None):
         "service": service,
         "address": _address(service),
         "pods": pods,
+        "checks": cluster.checks(warnings.append),
         "warnings": warnings,
     }
 

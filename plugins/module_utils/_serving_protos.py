@@ -15,6 +15,7 @@ import types
 
 IMPORT_ERROR = None
 try:
+    import google.protobuf
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 except ImportError:
     IMPORT_ERROR = traceback.format_exc()
@@ -22,6 +23,8 @@ except ImportError:
 PACKAGE = "mlops_tf_serving"  # not on the wire
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
+CLASSIFY = "/tensorflow.serving.PredictionService/Classify"
+REGRESS = "/tensorflow.serving.PredictionService/Regress"
 GET_MODEL_METADATA = "/tensorflow.serving.PredictionService/GetModelMetadata"
 GET_MODEL_STATUS = "/tensorflow.serving.ModelService/GetModelStatus"  # UNIMPLEMENTED on 1.4, as is the next
 RELOAD_CONFIG = "/tensorflow.serving.ModelService/HandleReloadConfigRequest"
@@ -30,6 +33,13 @@ RELOAD_CONFIG = "/tensorflow.serving.ModelService/HandleReloadConfigRequest"
 DEFINITIONS = """
 message Int64Value { int64 value = 1; }
 message Any { string type_url = 1; bytes value = 2; }
+
+message BytesList { repeated bytes value = 1; }
+message FloatList { repeated float value = 1; }
+message Int64List { repeated int64 value = 1; }
+message Feature { BytesList bytes_list = 1; FloatList float_list = 2; Int64List int64_list = 3; }
+message Features { map<string, Feature> feature = 1; }
+message Example { Features features = 1; }
 
 message Dim { int64 size = 1; string name = 2; }
 message TensorShapeProto { repeated Dim dim = 2; bool unknown_rank = 3; }
@@ -49,6 +59,7 @@ message TensorProto {
   repeated int32 half_val = 13;
   repeated uint32 uint32_val = 16;
   repeated uint64 uint64_val = 17;
+  bytes float8_val = 18;
 }
 
 message TensorInfo { string name = 1; int32 dtype = 2; TensorShapeProto tensor_shape = 3; }
@@ -62,6 +73,17 @@ message SignatureDefMap { map<string, SignatureDef> signature_def = 1; }
 message ModelSpec { string name = 1; Int64Value version = 2; string signature_name = 3; string version_label = 4; }
 message PredictRequest { ModelSpec model_spec = 1; map<string, TensorProto> inputs = 2; repeated string output_filter = 3; }
 message PredictResponse { map<string, TensorProto> outputs = 1; ModelSpec model_spec = 2; }
+message ExampleList { repeated Example examples = 1; }
+message Input { ExampleList example_list = 1; }
+message ClassificationRequest { ModelSpec model_spec = 1; Input input = 2; }
+message Class { string label = 1; float score = 2; }
+message Classifications { repeated Class classes = 1; }
+message ClassificationResult { repeated Classifications classifications = 1; }
+message ClassificationResponse { ClassificationResult result = 1; ModelSpec model_spec = 2; }
+message RegressionRequest { ModelSpec model_spec = 1; Input input = 2; }
+message Regression { float value = 1; }
+message RegressionResult { repeated Regression regressions = 1; }
+message RegressionResponse { RegressionResult result = 1; ModelSpec model_spec = 2; }
 message GetModelMetadataRequest { ModelSpec model_spec = 1; repeated string metadata_field = 2; }
 message GetModelMetadataResponse { ModelSpec model_spec = 1; map<string, Any> metadata = 2; }
 
@@ -108,6 +130,10 @@ def messages():
         message.name: message_factory.GetMessageClass(pool.FindMessageTypeByName(PACKAGE + "." + message.name))
         for message in file.message_type
     })
+
+
+def version():
+    return google.protobuf.__version__
 
 
 def _add_field(message, name, number, kind, repeated=False):

@@ -1,13 +1,19 @@
 # Copyright (c) The mlops.tf_serving developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""TensorProto from and to numpy arrays."""
+"""TensorProto from and to numpy arrays, as TensorFlow's make_tensor_proto and make_ndarray have it, without TensorFlow.
+
+numpy has no bfloat16, float8, float4, int4 and int2. Such tensors are float32, int8 or uint8 arrays here: every value of
+theirs is one of those, exactly.
+"""
 from __future__ import annotations
 
 import collections
+import functools
 import math
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils._serving_protos import messages
+from ansible_collections.mlops.tf_serving.plugins.module_utils._wire import Malformed, varint
 
 try:
     import numpy
@@ -24,62 +30,270 @@ DATA_TYPES = {
     4: DataType("uint8", "|u1", "int_val"),
     5: DataType("int16", "<i2", "int_val"),
     6: DataType("int8", "|i1", "int_val"),
+    7: DataType("string", "|O", "string_val"),  # bytes
+    8: DataType("complex64", "<c8", "scomplex_val"),
     9: DataType("int64", "<i8", "int64_val"),
     10: DataType("bool", "|b1", "bool_val"),
+    11: DataType("qint8", "|i1", "int_val"),
+    12: DataType("quint8", "|u1", "int_val"),
+    13: DataType("qint32", "<i4", "int_val"),
+    14: DataType("bfloat16", "<f4", "half_val"),
+    15: DataType("qint16", "<i2", "int_val"),
+    16: DataType("quint16", "<u2", "int_val"),
     17: DataType("uint16", "<u2", "int_val"),
+    18: DataType("complex128", "<c16", "dcomplex_val"),
     19: DataType("float16", "<f2", "half_val"),
     22: DataType("uint32", "<u4", "uint32_val"),
     23: DataType("uint64", "<u8", "uint64_val"),
+    24: DataType("float8_e5m2", "<f4", "float8_val"),
+    25: DataType("float8_e4m3fn", "<f4", "float8_val"),
+    26: DataType("float8_e4m3fnuz", "<f4", "float8_val"),
+    27: DataType("float8_e4m3b11fnuz", "<f4", "float8_val"),
+    28: DataType("float8_e5m2fnuz", "<f4", "float8_val"),
+    29: DataType("int4", "|i1", "int_val"),
+    30: DataType("uint4", "|u1", "int_val"),
+    31: DataType("int2", "|i1", "int_val"),
+    32: DataType("uint2", "|u1", "int_val"),
+    33: DataType("float4_e2m1fn", "<f4", "float8_val"),
 }
-# Known by name only, so that a message can say what the model wants.
-OTHER_NAMES = {7: "string", 8: "complex64", 14: "bfloat16", 18: "complex128", 20: "resource", 21: "variant"}
+OTHER_NAMES = {20: "resource", 21: "variant"}  # no data: a message can say what the model wants
+STRING, FLOAT, BFLOAT16 = 7, 1, 14
 
-MAX_ELEMENTS = 1 << 28  # a shape is a claim; nobody reserves memory for one larger than this
+# What the elements of a field are.
+FIELDS = {
+    "float_val": "<f4", "double_val": "<f8", "int_val": "<i4", "int64_val": "<i8", "uint32_val": "<u4", "uint64_val": "<u8",
+    "bool_val": "|b1", "half_val": "<i4", "scomplex_val": "<f4", "dcomplex_val": "<f8",
+}
+# Small floats: bits of the exponent and of the mantissa, bias, the patterns that are NaN (without infinities).
+SMALL_FLOATS = {
+    25: (4, 3, 7, (0x7F, 0xFF)), 26: (4, 3, 8, (0x80,)), 27: (4, 3, 11, (0x80,)), 28: (5, 2, 16, (0x80,)), 33: (2, 1, 1, ()),
+}
+SMALL_INTEGERS = {29: (4, True), 30: (4, False), 31: (2, True), 32: (2, False)}  # bits, signed
+BY_TABLE = {14, 24, *SMALL_FLOATS, *SMALL_INTEGERS}
+
+# A shape is a claim, and two typed values may stand for any number: no tensor is larger than the largest message
+# (_grpc.LARGEST_REPLY), or than a deeper one that numpy can hold.
+MAX_BYTES = 256 << 20
+MAX_RANK = 32
 
 
 def type_name(number):
     return DATA_TYPES[number].name if number in DATA_TYPES else OTHER_NAMES.get(number, "DataType %d" % number)
 
 
+def can_encode(number):
+    return number in DATA_TYPES
+
+
+def size_of(number):
+    """Bytes of one element in a message; a guess for strings."""
+    return 16 if number == STRING else _pattern_type(number).itemsize
+
+
 def encode(array, number):
     """A TensorProto of the DataType with this number that holds the array."""
     proto = messages().TensorProto(dtype=number)
-    for size in array.shape:
+    for size in numpy.shape(array):
         proto.tensor_shape.dim.add(size=size)
-    proto.tensor_content = numpy.ascontiguousarray(array, DATA_TYPES[number].numpy_type).tobytes()
+    if number == STRING:
+        proto.string_val.extend(_bytes(numpy.asarray(array)))
+    elif number in SMALL_INTEGERS:  # what they are in tensor_content is left to each implementation
+        proto.int_val.extend(numpy.ravel(array).tolist())
+    else:
+        proto.tensor_content = patterns(array, number).tobytes()
     return proto
 
 
+def patterns(array, number):
+    """The array as it lies in tensor_content: C order, little-endian. Not for strings and integers below 8 bits."""
+    if number not in BY_TABLE:
+        return numpy.ascontiguousarray(array, DATA_TYPES[number].numpy_type)
+    found = _looked_up(numpy.asarray(array, "<f4"), number)
+    if found is None:
+        raise Error("a value has no exact %s" % type_name(number), "signature_mismatch")
+    return found
+
+
 def decode(proto):
-    """The array in a TensorProto, from tensor_content or typed values; Error where the two do not add up."""
-    shape = tuple(dim.size for dim in proto.tensor_shape.dim)
-    size = math.prod(shape)
-    if proto.tensor_shape.unknown_rank or any(length < 0 for length in shape) or size > MAX_ELEMENTS:
-        raise Error("a tensor claims the shape %s" % list(shape), "malformed_tensor")
+    """The array in a TensorProto, from tensor_content or typed values; Error where the two do not add up.
+
+    It may share memory with the message, and not be writable.
+    """
     if proto.dtype not in DATA_TYPES:
         raise Error("a tensor of type %s cannot be compared" % type_name(proto.dtype), "unsupported_type")
     kind = DATA_TYPES[proto.dtype]
+    shape = tuple(dim.size for dim in proto.tensor_shape.dim[:MAX_RANK + 1])
+    claim = math.prod(shape) * numpy.dtype(kind.numpy_type).itemsize
+    if proto.tensor_shape.unknown_rank or len(shape) > MAX_RANK or any(length < 0 for length in shape) or claim > MAX_BYTES:
+        raise Error("a tensor claims the shape %s" % list(shape), "malformed_tensor")
     try:
         if proto.tensor_content:
-            values = numpy.frombuffer(proto.tensor_content, kind.numpy_type)
-        elif kind.name == "float16":
-            values = _narrowed(proto.half_val, "<u2").view("<f2")  # bit patterns
-        else:
-            values = _narrowed(getattr(proto, kind.field), kind.numpy_type)
-        if values.size == 1 and not proto.tensor_content:
-            return numpy.broadcast_to(values[0], shape)  # one typed value stands for all
-        return values.reshape(shape)
-    except (ValueError, OverflowError) as error:
+            return _content(proto.tensor_content, proto.dtype, math.prod(shape)).reshape(shape)
+        return _filled(_typed(proto, kind), shape)
+    except (ValueError, OverflowError, IndexError, Malformed) as error:
         raise Error(
             "a %s tensor of shape %s does not hold the values it claims (%s)" % (kind.name, list(shape), error),
             "malformed_tensor",
         ) from error
 
 
-def _narrowed(typed, numpy_type):
-    """Typed values stand in fields that are wider than their type: none may be out of its range."""
-    values = numpy.array(typed)
-    narrow = values.astype(numpy_type)
-    if narrow.dtype.kind in "iu" and not numpy.array_equal(narrow, values):
+def _content(content, number, size):
+    if number == STRING:
+        return _strings(_split(content, size))
+    values = numpy.frombuffer(content, _pattern_type(number))
+    if number in BY_TABLE:
+        return _table(number)[values]
+    return values != 0 if DATA_TYPES[number].name == "bool" else values.view(DATA_TYPES[number].numpy_type)
+
+
+def _split(content, size):
+    """Strings in tensor_content (a server with --enable_serialization_as_tensor_content): all lengths, then all bytes."""
+    at, lengths = 0, []
+    for dummy in range(size):
+        length, at = varint(content, at, len(content))
+        lengths.append(length)
+    if at + sum(lengths) != len(content):
+        raise ValueError("%d bytes for %d" % (len(content) - at, sum(lengths)))
+    parts = []
+    for length in lengths:
+        parts.append(content[at:at + length])
+        at += length
+    return parts
+
+
+def _typed(proto, kind):
+    if kind.field == "string_val":
+        return _strings(proto.string_val)
+    if kind.field == "float8_val":
+        return _table(proto.dtype)[numpy.frombuffer(proto.float8_val, "|u1")]
+    values = numpy.array(getattr(proto, kind.field), FIELDS[kind.field])
+    if kind.field == "half_val":  # bit patterns
+        halves = _narrowed(values, "<u2")
+        return _table(BFLOAT16)[halves] if proto.dtype == BFLOAT16 else halves.view("<f2")
+    if kind.field in ("scomplex_val", "dcomplex_val"):
+        return values.view(kind.numpy_type)
+    narrow = _narrowed(values, kind.numpy_type)
+    if proto.dtype in SMALL_INTEGERS and not numpy.isin(narrow, _table(proto.dtype)).all():
         raise ValueError("a value is out of range")
     return narrow
+
+
+def _narrowed(values, numpy_type):
+    """Typed values stand in fields that are wider than their type: none may be out of its range."""
+    narrow = values.astype(numpy_type, copy=False)
+    if narrow.dtype != values.dtype and not numpy.array_equal(narrow, values):
+        raise ValueError("a value is out of range")
+    return narrow
+
+
+def _filled(values, shape):
+    """Typed values may end early: the last one stands for the rest, and none at all for zeros."""
+    size = math.prod(shape)
+    if len(values) == size:
+        return values.reshape(shape)
+    if len(values) > size:
+        raise ValueError("%d values" % len(values))
+    if not len(values):
+        values = _strings([b""]) if values.dtype.kind == "O" else numpy.zeros(1, values.dtype)
+    if len(values) == 1:
+        return numpy.broadcast_to(values.reshape((1,) * len(shape)), shape)
+    return numpy.concatenate([values, numpy.repeat(values[-1:], size - len(values))]).reshape(shape)
+
+
+def exact(array, number):
+    """The array as one of this type (the small floats as float32); None where a value would change."""
+    if (number == STRING) != (array.dtype.kind in "OSU"):
+        return None
+    if number == STRING:
+        try:
+            return _strings(_bytes(array)).reshape(array.shape)
+        except TypeError:
+            return None
+    cast = _same(array, numpy.dtype(DATA_TYPES[number].numpy_type))
+    return None if cast is None or (number in BY_TABLE and _looked_up(cast, number) is None) else cast
+
+
+def _same(array, wanted):
+    if array.dtype == wanted:
+        return array
+    if array.dtype.kind not in "biufc" or (array.dtype.kind == "c" and wanted.kind != "c"):
+        return None
+    with numpy.errstate(all="ignore"):
+        cast = array.astype(wanted)
+        back = (cast if array.dtype.kind == "c" else cast.real).astype(array.dtype)
+    same = (back == array) | (numpy.isnan(back) & numpy.isnan(array))
+    # What is out of range becomes some other number, and may become itself on the way back.
+    if {array.dtype.kind, wanted.kind} == {"i", "u"}:
+        same &= (cast < 0) == (array < 0)
+    elif "f" in array.dtype.kind + wanted.kind and {array.dtype.kind, wanted.kind} & set("iu"):
+        integers, floats = (cast, array) if wanted.kind in "iu" else (array, cast)
+        limits = numpy.iinfo(integers.dtype)
+        floats = floats.astype("f8")
+        same &= (floats >= float(limits.min)) & (floats < float(limits.max) + 1)
+    return cast if same.all() else None
+
+
+def rounded(array, number):
+    """Floats as the nearest ones of this type: float16, float32, float64, or float32 that are exact in bfloat16."""
+    with numpy.errstate(all="ignore"):
+        near = array.astype(DATA_TYPES[number].numpy_type)
+    if number == BFLOAT16:
+        bits = near.view("<u4")
+        bits = (bits + (0x7FFF + (bits >> 16 & 1)).astype("<u4")) & numpy.uint32(0xFFFF0000)  # half to even
+        near = numpy.where(numpy.isnan(near), near, bits.view("<f4"))
+    return near
+
+
+def _bytes(array):
+    """The elements of an array of bytes or text, flat."""
+    values = [value.encode() if isinstance(value, str) else value for value in array.ravel().tolist()]
+    if not all(isinstance(value, bytes) for value in values):
+        raise TypeError("not bytes")
+    return values
+
+
+def _strings(values):
+    """An array of bytes; numpy would make fixed lengths of them, and cut zeros off their ends."""
+    array = numpy.empty(len(values), object)
+    array[:] = list(values)
+    return array
+
+
+def _pattern_type(number):
+    """Of the elements of tensor_content."""
+    if number in BY_TABLE:
+        return numpy.dtype("<u2" if number == BFLOAT16 else "|u1")
+    kind = numpy.dtype(DATA_TYPES[number].numpy_type)
+    return numpy.dtype("|u1") if kind.kind == "b" else kind
+
+
+@functools.lru_cache(maxsize=None)
+def _table(number):
+    """The value of each bit pattern of a type that numpy does not have."""
+    if number == BFLOAT16:
+        return (numpy.arange(1 << 16, dtype="<u4") << 16).view("<f4")
+    codes = numpy.arange(256)
+    if number == 24:  # the upper half of a float16
+        return (codes << 8).astype("<u2").view("<f2").astype("<f4")
+    if number in SMALL_INTEGERS:
+        bits, signed = SMALL_INTEGERS[number]
+        codes &= (1 << bits) - 1
+        return (codes - (codes >> bits - 1 << bits) * signed).astype(DATA_TYPES[number].numpy_type)
+    exponent_bits, mantissa_bits, bias, nans = SMALL_FLOATS[number]
+    exponent = codes >> mantissa_bits & (1 << exponent_bits) - 1
+    mantissa = (codes & (1 << mantissa_bits) - 1) + ((exponent > 0) << mantissa_bits)
+    sign = numpy.where(codes >> exponent_bits + mantissa_bits & 1, -1.0, 1.0)
+    values = numpy.ldexp(sign * mantissa, numpy.maximum(exponent, 1) - bias - mantissa_bits)
+    values[list(nans)] = math.nan
+    return values.astype("<f4")
+
+
+def _looked_up(array, number):
+    """The bit patterns of these values; None where one has none."""
+    values = _table(number)
+    if values.dtype.kind == "f":  # by their bits: there are two zeros
+        array = numpy.where(numpy.isnan(array), numpy.float32(math.nan), array).view("<u4")
+        values = values.view("<u4")
+    order = numpy.argsort(values, kind="stable")
+    found = order[numpy.minimum(numpy.searchsorted(values, array, sorter=order), len(order) - 1)]
+    return found.astype(_pattern_type(number)) if numpy.array_equal(values[found], array) else None

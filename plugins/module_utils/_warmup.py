@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Requests that a server sends to a version before it takes traffic: written, or checked, on the NAS node.
 
-    <version>/assets.extra/tf_serving_warmup_requests     TFRecord: length, its sum, a PredictionLog, its sum; ...
+    <version>/assets.extra/tf_serving_warmup_requests     TFRecord, each record a PredictionLog
 
 A server refuses to load a version with a bad record among them, so a bad one must never go live. Field numbers are
 those of tensorflow_serving/apis/{prediction_log,predict,model,inference}.proto and framework/tensor.proto.
@@ -17,7 +17,7 @@ import struct
 import sys
 import zlib
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils import _savedmodel
+from ansible_collections.mlops.tf_serving.plugins.module_utils import _savedmodel, _tfrecord
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils._wire import Malformed, field, messages, texts
 
@@ -58,7 +58,7 @@ def write(folder, samples, signature, signatures, model_name):
         for row in rows:
             content = struct.pack("<%d%s" % (len(row), TYPES[kind]), *row) * batch
             request = field(1, spec) + field(2, field(1, name) + field(2, head + field(4, content)))
-            _write_record(file, field(PREDICT_LOG, field(1, request)))
+            file.write(_tfrecord.record(field(PREDICT_LOG, field(1, request))))
         file.flush()
         os.fsync(file.fileno())
     return len(rows)
@@ -78,15 +78,16 @@ def _input(signature, signatures, shape):
             % (", ".join("%s %s" % item for item in sorted(inputs.items())) or "none"),
         )
     name, kind, sizes = kinds[0]
-    height, width = shape
-    shapes = ([height * width], [height, width], [height, width, 1], [1, height, width])  # those of the inference check
+    # Those of the inference check: as a vector, as it is, with one channel at the end or in front.
+    shapes = ([math.prod(shape)], list(shape), list(shape) + [1], [1] + list(shape))
     if sizes == "?":
         return name, kind, 1, shapes[0]
     wanted = [int(size) for size in sizes.split(",") if size]
     for fits in shapes:
         if len(fits) == len(wanted) - 1 and all(want in (-1, have) for want, have in zip(wanted[1:], fits)):
             return name, kind, max(1, wanted[0]), fits
-    raise _unfit(signature, "its input %s is %s, and the dataset's images are %d x %d" % (name, inputs[name], height, width))
+    raise _unfit(signature, "its input %s is %s, and the dataset's images are %s" % (
+        name, inputs[name], " x ".join(map(str, shape)) or "single numbers"))
 
 
 def _unfit(signature, reason):
@@ -101,7 +102,7 @@ def inspect(folder, signatures):
     count = 0
     try:
         with open(os.path.join(folder, FILE), "rb") as file:
-            for data in _records(file):
+            for data in _tfrecord.records(file, os.fstat(file.fileno()).st_size):
                 if count == MAX_RECORDS:
                     raise Malformed("a server takes %d at most" % MAX_RECORDS)
                 for name in _signature_names(data):
@@ -131,51 +132,3 @@ def _signature_names(data):
     if not specs:
         raise Malformed("it has no model_spec")
     return ["".join(texts(data, spec, 3)[-1:]) or "serving_default" for spec in specs]
-
-
-def _records(file):
-    """The contents of a TFRecord file, checked."""
-    while True:
-        head = file.read(12)
-        if not head:
-            return
-        if len(head) < 12:
-            raise Malformed("the file is cut off")
-        length, total = struct.unpack("<QI", head)
-        if total != _masked(head[:8]):
-            raise Malformed("its length has a wrong check sum")
-        if length > os.fstat(file.fileno()).st_size:
-            raise Malformed("the file is cut off")
-        data = file.read(length)
-        tail = file.read(4)
-        if len(data) < length or len(tail) < 4:
-            raise Malformed("the file is cut off")
-        if struct.unpack("<I", tail)[0] != _masked(data):
-            raise Malformed("its content has a wrong check sum")
-        yield data
-
-
-def _write_record(file, data):
-    length = struct.pack("<Q", len(data))
-    file.write(length + struct.pack("<I", _masked(length)) + data + struct.pack("<I", _masked(data)))
-
-
-def _table():
-    """CRC-32C (Castagnoli), reflected: zlib has another polynomial."""
-    table = []
-    for value in range(256):
-        for dummy in range(8):
-            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
-        table.append(value)
-    return table
-
-
-TABLE = _table()
-
-
-def _masked(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = TABLE[(crc ^ byte) & 0xFF] ^ crc >> 8
-    crc ^= 0xFFFFFFFF
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF

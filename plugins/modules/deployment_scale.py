@@ -97,7 +97,7 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect, require_library
+from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils._scale import Deployments, converge, replica_count
 
@@ -115,7 +115,6 @@ def main():
         },
         supports_check_mode=True,
     )
-    require_library(module)
     options = module.params
     try:
         replica_count(options["replicas"])

@@ -5,15 +5,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: inference_check
-short_description: Assert the error rate of a served TensorFlow model
+short_description: Assert the error rate, agreement and latency of a served TensorFlow model
 version_added: "0.1.0"
 description:
-  - Asks TensorFlow Serving over gRPC for test images whose labels are known, and fails when too many answers are wrong.
+  - Asks TensorFlow Serving over gRPC for tests whose answers are known, and fails when the answers are not good enough.
   - Every ready replica of a release is asked all of them through the Kubernetes API server (port-forward), and so is
     the address of its Service, where one is given. The worst of them decides.
-  - Requests that fail are counted apart from wrong answers. They fail the check, and are never tried again.
-  - After the counting, 50 requests with one image each, one after the other, give the latency. One of them that fails
-    fails the check too.
+  - The model's metadata say what it wants. What the dataset has is reshaped and cast where that is exact, and explained
+    where it does not fit, before a request is sent.
+  - Requests that fail are counted apart from wrong answers, and are never tried again.
+  - After the counting, 50 requests with one test each, one after the other, give the latency. One of them that fails
+    is a failed request like the others.
+  - The last result of every version is kept in the ConfigMap C(RELEASE-check), and the next one is compared with it, test by
+    test. Nothing is kept in check mode, or of a check that failed because servers or requests did.
   - Messages call the options by the variables of the role P(mlops.tf_serving.check#role), such as C(check_tests).
 author:
   - The mlops.tf_serving developers (@mlops)
@@ -25,18 +29,22 @@ requirements:
   - grpcio >= 1.60
   - protobuf >= 4.25
   - numpy >= 1.24
+  - matplotlib and jinja2, for O(report)
 attributes:
+  action:
+    description: Shows the progress of a check that takes longer than some seconds, where the module runs on the controller.
+    support: full
   check_mode:
-    description: Asks as well, because it changes nothing. Skipped where the release has no Deployment yet.
+    description: Asks as well, because that changes nothing. Skipped where the release has no Deployment yet.
     support: full
   diff_mode:
-    description: Changes nothing.
-    support: none
+    description: Shows what O(record) changes.
+    support: full
 options:
   release:
     description:
-      - Helm release whose replicas are asked. Its account needs get on deployments, list on pods, and get and create
-        on pods/portforward.
+      - Helm release whose replicas are asked. Its account needs get on deployments, list on pods, get and create on
+        pods/portforward, and get, create and patch on configmaps (without that, results are not compared, with a warning).
       - Left out, only O(address) is asked, and no Kubernetes API is needed.
     type: str
   namespace:
@@ -52,22 +60,51 @@ options:
       - HOST or HOST:PORT of the Service, as seen from the controller. Empty means none.
       - Together with O(release), an address that the controller cannot reach is a warning.
     type: str
+  tls:
+    description: Whether to speak TLS with O(address). The pods are reached through the Kubernetes API, without it.
+    type: bool
+    default: false
+  tls_ca_cert:
+    description: File with the certificates that are trusted for that. Left out, those that gRPC brings along.
+    type: path
   model_name:
     description: Name under which the model is served.
     type: str
     required: true
   signature:
-    description: Signature to call. An empty one would mean C(serving_default), which classifies tf.Examples.
-    type: str
-    default: predict_images
-  input:
-    description: Input that takes the images. Empty means the signature's only one.
+    description:
+      - Signature to call, a predict, classify or regress one.
+      - Empty means C(predict_images) if the model has it, else C(serving_default), else its only one.
     type: str
     default: ""
+  inputs:
+    description:
+      - Column of the dataset (or a list of columns, which are put side by side) by name of the model's input. Of a classify
+        or regress signature, by name of the feature of its tf.Example.
+      - Empty means the columns of the same names; a single input takes the only column that is not O(labels).
+    type: dict
+    default: {}
   output:
-    description: Output with a score for each class. Empty means C(scores), or else the signature's only one.
+    description:
+      - Output with the answers. Empty means C(scores), or else the signature's only one.
+      - A classify signature has C(classes) and C(scores), a regress signature C(outputs).
     type: str
     default: ""
+  labels:
+    description:
+      - Column with the expected answers. Empty means C(labels), C(label) or C(y), if there is one.
+      - Without labels there has to be O(golden).
+    type: str
+    default: ""
+  tolerance:
+    description:
+      - Left out, answers are classes, which are right or wrong. That is the highest score, a whole number or a string.
+      - A number makes them values. One is right where it differs from what is expected by at most the tolerance
+        times the larger of 1 and the absolute expected value. All values of a test have to be right.
+    type: float
+  divisor:
+    description: What numbers are divided by before they are sent. Left out, 255 for pictures from IDX files, else 1.
+    type: float
   expected_version:
     description: Version that has to answer. Left out, any will do. Not enforced in check mode.
     type: int
@@ -79,9 +116,11 @@ options:
     default: 120
   dataset:
     description:
-      - Absolute path of a folder on this host, or an http(s) URL, with the files C(t10k-images-idx3-ubyte.gz) and
-        C(t10k-labels-idx1-ubyte.gz).
-    type: str
+      - Path on this host or http(s) URL of a folder with the files C(t10k-images-idx3-ubyte.gz) and
+        C(t10k-labels-idx1-ubyte.gz), which become the columns C(images) and C(labels).
+      - Or of one file, C(.npz), C(.npy), C(.csv), C(.jsonl), C(.tfrecord) (of tf.Example) or IDX, each maybe with C(.gz).
+      - Or a mapping of columns to files with one array each (C(.npy) or IDX).
+    type: raw
     required: true
   dataset_checksum:
     description: Checksums as C(sha256:HEX) by file name.
@@ -91,18 +130,52 @@ options:
     description: Seconds for the download of each file.
     type: int
     default: 60
+  golden:
+    description:
+      - Path on this host or http(s) URL of a golden file, made with O(record). The answers are compared with those of the
+        version that was trusted then.
+    type: str
+  record:
+    description:
+      - Path (.npz) of a golden file to write, from the answers of one server, instead of judging them.
+      - A file that holds the same answers already is not changed.
+    type: path
   tests:
-    description: Number of images that every replica is asked, from the start of the dataset.
+    description: Number of tests that every replica is asked, from the start of the dataset. Left out, 1000, or all if there are fewer.
     type: int
-    default: 1000
   max_error_rate:
     description: Highest error rate to pass, in percent, compared with the rate as it is printed (one decimal).
     type: float
     default: 15
-  batch_size:
-    description: Images in one request of those that are counted. A model whose batch size is fixed gets that, always.
+  min_agreement:
+    description: Lowest agreement with O(golden) to pass, in percent.
+    type: float
+    default: 99
+  max_latency_ms:
+    description: Highest latencies to pass, in milliseconds, by C(p50), C(p90), C(p99) or C(max).
+    type: dict
+    default: {}
+  max_failed_requests:
+    description: Number of requests to one server that may fail.
     type: int
-    default: 20
+    default: 0
+  min_rate:
+    description: Lowest rate to pass, in requests per second to one server with O(batch_size) and O(concurrency). Left out, any will do.
+    type: float
+  max_difference:
+    description:
+      - Highest difference to pass, in percentage points, of the error rate over that of O(stable_version), from the result
+        that is kept of it. Without labels, of the disagreement with O(golden).
+      - Where no comparable result is kept, a warning says so, and the other thresholds decide.
+    type: float
+  stable_version:
+    description: Version that is stable now, to compare with. Left out, or where it is the one that answers, there is none.
+    type: int
+  batch_size:
+    description:
+      - Tests in one request of those that are counted. Left out, about 512 KiB a request, and at most 64.
+      - A model whose batch size is fixed gets that, always.
+    type: int
   concurrency:
     description: Requests under way at one time to one replica.
     type: int
@@ -111,6 +184,14 @@ options:
     description: Seconds for one request.
     type: float
     default: 10
+  report:
+    description:
+      - Path of a report for people on this host, one HTML file that needs nothing else.
+      - A path that ends in C(/) is a folder, which gets C(MODEL.html) and an index of all reports in it.
+    type: str
+  progress:
+    description: File to which a line is appended every few seconds. The action plugin sets it, and shows the lines.
+    type: path
 """
 
 EXAMPLES = r"""
@@ -122,7 +203,7 @@ EXAMPLES = r"""
     dataset: https://storage.googleapis.com/cvdf-datasets/mnist/
     max_error_rate: 15
 
-- name: A server that this machine reaches by itself, version 3 of the model
+- name: A server that this machine reaches by itself, version 3 of the model, with a report
   mlops.tf_serving.inference_check:
     address: model-server.example.com:8500
     model_name: mnist
@@ -130,24 +211,67 @@ EXAMPLES = r"""
     dataset: /srv/datasets/mnist
     dataset_checksum:
       t10k-images-idx3-ubyte.gz: sha256:8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6
+    report: /srv/reports/mnist.html
+
+- name: A regression, right within 5 %, and fast
+  mlops.tf_serving.inference_check:
+    release: prices-deploy
+    model_name: prices
+    dataset: /srv/datasets/prices.csv
+    inputs:
+      features: [rooms, area, age]
+    labels: price
+    tolerance: 0.05
+    max_latency_ms:
+      p99: 50
+
+- name: What the version that is trusted answers
+  mlops.tf_serving.inference_check:
+    release: embed-deploy
+    model_name: embed
+    dataset: /srv/datasets/texts.jsonl
+    record: /srv/golden/embed.npz
+
+- name: Another version answers the same
+  mlops.tf_serving.inference_check:
+    release: embed-deploy
+    model_name: embed
+    dataset: /srv/datasets/texts.jsonl
+    golden: /srv/golden/embed.npz
+    tolerance: 0.001
+    min_agreement: 99.5
 """
 
 RETURN = r"""
 message:
-  description: The tutorial's line. Of all that were asked, the worst decides.
+  description: The tutorial's line. Of all that were asked, the worst decides. Without labels, the agreement with O(golden).
   returned: when servers were asked
   type: str
   sample: "Inference error rate: 10.4%"
 summary:
-  description: RV(message), and a line for every replica and the address, for a person to read.
-  returned: when servers were asked
+  description: The verdict, what it rests on, and a line for each of the worst servers, for a person to read. At most ten lines.
+  returned: when servers were asked, without O(record)
   type: list
   elements: str
+  sample:
+    - "Passed: error rate 10.4% (at most 15%)."
+    - "Inference error rate: 10.4% (8.7% to 12.4% with 95% confidence, limit at most 15%)"
+    - "pod mnist-deploy-serving-5d4b9cf6c8-2xkqp, version 1 AVAILABLE: 10.4%, 104 of 1000 tests wrong, 0 unanswered"
 error_rate:
-  description: Wrong answers in percent of the answers, one decimal; null where nothing was answered.
-  returned: when servers were asked
+  description: Wrong answers in percent of the answers, one decimal; null where nothing was answered, and without labels.
+  returned: when servers were asked, without O(record)
   type: float
   sample: 10.4
+interval:
+  description: Between which rates the model's own lies with 95 % confidence (Wilson score), in percent.
+  returned: when servers were asked, without O(record)
+  type: list
+  elements: float
+  sample: [8.7, 12.4]
+agreement:
+  description: Answers that agree with O(golden), in percent, of the server with the fewest; null without O(golden).
+  returned: when servers were asked, without O(record)
+  type: float
 tests:
   description: Number of tests for every replica.
   returned: when servers were asked
@@ -155,12 +279,12 @@ tests:
   sample: 1000
 wrong:
   description: Number of wrong answers, of the worst.
-  returned: when servers were asked
+  returned: when servers were asked, without O(record)
   type: int
   sample: 104
 unanswered:
   description: Number of tests whose request failed or was not sent any more, of the worst.
-  returned: when servers were asked
+  returned: when servers were asked, without O(record)
   type: int
   sample: 0
 version:
@@ -168,9 +292,67 @@ version:
   returned: when servers were asked
   type: int
   sample: 1
+thresholds:
+  description: Every limit that was judged.
+  returned: when servers were asked, without O(record)
+  type: list
+  elements: dict
+  contains:
+    key: {description: "The option, such as C(max_error_rate) or C(max_latency_ms.p99).", type: str, returned: always}
+    name: {description: Its name for people., type: str, returned: always}
+    limit: {description: The limit in words., type: str, returned: always}
+    measured: {description: What was measured in words., type: str, returned: always}
+    bound: {description: The limit., type: float, returned: always}
+    value: {description: What was measured., type: float, returned: always}
+    passed: {description: Whether it was kept., type: bool, returned: always}
+    within_noise: {description: Whether so many tests cannot tell on which side of the limit the model is., type: bool, returned: always}
+    noise: {description: That in words., type: str, returned: always}
+confused:
+  description: Of the worst, which class was taken for which, the most frequent first, at most ten.
+  returned: when servers were asked, without O(record)
+  type: list
+  elements: dict
+  contains:
+    expected: {description: The class that is right., type: raw, returned: always}
+    given: {description: The class that was answered., type: raw, returned: always}
+    count: {description: How often., type: int, returned: always}
+comparison:
+  description: What changed since the last result that is kept. Null where there is none.
+  returned: when servers were asked, without O(record)
+  type: dict
+  contains:
+    version: {description: Version of the other result., type: int, returned: always}
+    at: {description: When that was., type: str, returned: always}
+    differs: {description: Why the two cannot be compared; empty where they can., type: list, elements: str, returned: always}
+    error_rate: {description: The other error rate in percent., type: float, returned: always}
+    interval: {description: Its interval., type: list, elements: float, returned: always}
+    agreement: {description: The other agreement in percent., type: float, returned: always}
+    points: {description: The difference in percentage points; more than 0 is worse., type: float, returned: always}
+    points_interval: {description: Between which values it lies with 95 % confidence., type: list, elements: float, returned: always}
+    newly_wrong: {description: Tests that were right then and are wrong now; null above 20000 tests., type: int, returned: always}
+    newly_right: {description: Tests that were wrong then and are right now., type: int, returned: always}
+    p_value: {description: Of McNemar's exact test., type: float, returned: always}
+    within_noise: {description: Whether chance alone may have made the difference., type: bool, returned: always}
+    text: {description: All that in one line., type: str, returned: always}
+difference:
+  description: The same against the result of O(stable_version).
+  returned: when servers were asked, without O(record)
+  type: dict
+rate:
+  description: Requests per second of those that were counted, of the slowest.
+  returned: when servers were asked, without O(record)
+  type: float
+report:
+  description: Path of the report, null without O(report).
+  returned: when servers were asked, without O(record)
+  type: str
+golden:
+  description: Path of the golden file.
+  returned: with O(record)
+  type: str
 replicas:
   description: What came of every replica.
-  returned: when servers were asked
+  returned: when servers were asked, without O(record)
   type: list
   elements: dict
   contains:
@@ -183,21 +365,23 @@ replicas:
       type: str
       returned: always
     error_rate: {description: Its error rate in percent., type: float, returned: always}
-    wrong: {description: Number of wrong answers., type: int, returned: always}
+    agreement: {description: Its agreement with O(golden) in percent., type: float, returned: always}
+    wrong: {description: Number of wrong answers; null without labels., type: int, returned: always}
     not_finite: {description: Wrong answers that hold NaN or infinity., type: int, returned: always}
     unanswered: {description: Number of tests without an answer., type: int, returned: always}
     requests: {description: "Number of requests sent, those that were timed among them.", type: int, returned: always}
     errors: {description: "Number of failed requests by gRPC status code, or MALFORMED_REPLY.", type: dict, returned: always}
+    rate: {description: Requests per second of those that were counted., type: float, returned: always}
     latency_ms:
       description:
-        - "Milliseconds of a request with one image while no other is under way: p50, p99 and max. Null where none was answered."
+        - "Milliseconds of a request with one test while no other is under way: p50, p90, p99 and max. Null where none was answered."
         - The way through the API server counts in.
       type: dict
       returned: always
     problem: {description: "Why it could not be asked, or was not what it should be.", type: str, returned: always}
 address:
   description: The same of the Service's address, null where none was given.
-  returned: when servers were asked
+  returned: when servers were asked, without O(record)
   type: dict
 failure:
   description: The same as RV(ignore:msg) for programs, with a code such as C(error_rate_exceeded) or C(unavailable).
@@ -207,7 +391,7 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect, require_library
+from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils._inference import check, require_libraries
 
@@ -217,32 +401,49 @@ ARGUMENT_SPEC = {
     "namespace": {"type": "str", "default": "default"},
     "port": {"type": "int", "default": 9090},
     "address": {"type": "str"},
+    "tls": {"type": "bool", "default": False},
+    "tls_ca_cert": {"type": "path"},
     "model_name": {"type": "str", "required": True},
-    "signature": {"type": "str", "default": "predict_images"},
-    "input": {"type": "str", "default": ""},
+    "signature": {"type": "str", "default": ""},
+    "inputs": {"type": "dict", "default": {}},
     "output": {"type": "str", "default": ""},
+    "labels": {"type": "str", "default": ""},
+    "tolerance": {"type": "float"},
+    "divisor": {"type": "float"},
     "expected_version": {"type": "int"},
     "version_timeout": {"type": "int", "default": 120},
-    "dataset": {"type": "str", "required": True},
+    "dataset": {"type": "raw", "required": True},
     "dataset_checksum": {"type": "dict", "default": {}},
     "dataset_timeout": {"type": "int", "default": 60},
-    "tests": {"type": "int", "default": 1000},
+    "golden": {"type": "str"},
+    "record": {"type": "path"},
+    "tests": {"type": "int"},
     "max_error_rate": {"type": "float", "default": 15},
-    "batch_size": {"type": "int", "default": 20},
+    "min_agreement": {"type": "float", "default": 99},
+    "max_latency_ms": {"type": "dict", "default": {}},
+    "max_failed_requests": {"type": "int", "default": 0},
+    "min_rate": {"type": "float"},
+    "max_difference": {"type": "float"},
+    "stable_version": {"type": "int"},
+    "batch_size": {"type": "int"},
     "concurrency": {"type": "int", "default": 4},
     "timeout": {"type": "float", "default": 10},
+    "report": {"type": "str"},
+    "progress": {"type": "path"},
 }
 
 
 def main():
-    module = AnsibleModule(ARGUMENT_SPEC, required_one_of=[("release", "address")], supports_check_mode=True)
-    require_library(module)
+    module = AnsibleModule(
+        ARGUMENT_SPEC, required_one_of=[("release", "address")], mutually_exclusive=[("golden", "record")],
+        supports_check_mode=True,
+    )
     require_libraries(module)
     try:
         result = check(module.params, lambda: connect(module), module.warn, module.check_mode)
     except Error as error:
         module.fail_json(msg=error.message, failure=error.as_dict(), **getattr(error, "result", {}))
-    module.exit_json(changed=False, **result)
+    module.exit_json(**{"changed": False, **result})
 
 
 if __name__ == "__main__":

@@ -149,7 +149,7 @@ failure:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils import _grpc
-from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect, require_library
+from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils._promotion import ConfigMap, converge
 from ansible_collections.mlops.tf_serving.plugins.module_utils._serving_versions import Replicas
@@ -171,7 +171,6 @@ ARGUMENT_SPEC = {
 
 def main():
     module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
-    require_library(module)
     _grpc.require_library(module)
     options = module.params
     release = options["namespace"], options["release"]

@@ -69,8 +69,10 @@ options:
     type: int
     default: 0
   warmup_dataset:
-    description: Folder on the controller or URL, as in O(mlops.tf_serving.inference_check#module:dataset).
-    type: str
+    description:
+      - Dataset on the controller or under a URL, as in O(mlops.tf_serving.inference_check#module:dataset).
+      - Its column C(images) is used, or else the only one with pictures of an IDX file.
+    type: raw
   warmup_dataset_checksum:
     description: Checksums of the dataset's files, C(sha256:HEX) by file name.
     type: dict
@@ -262,7 +264,7 @@ def main():
             "reinstate": {"type": "bool", "default": False},
             "newest": {"type": "bool", "default": False},
             "warmup": {"type": "int", "default": 0},
-            "warmup_dataset": {},
+            "warmup_dataset": {"type": "raw"},
             "warmup_dataset_checksum": {"type": "dict"},
             "warmup_signature": {"default": "predict_images"},
             "warmup_samples": {"type": "dict"},

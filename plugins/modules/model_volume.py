@@ -150,7 +150,7 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect, require_library
+from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils._volume import Volumes, check_options, converge
 
@@ -177,7 +177,6 @@ def main():
         required_together=[("claim_namespace", "claim")],
         supports_check_mode=True,
     )
-    require_library(module)
     try:
         check_options(module.params)
         answer = converge(Volumes(connect(module)), module.params, module.check_mode)

@@ -77,7 +77,7 @@ failure:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils import _release
-from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect, require_library
+from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 
 
@@ -92,7 +92,6 @@ def main():
         },
         supports_check_mode=True,
     )
-    require_library(module)
     params = module.params
     try:
         store = _release.Store(connect(module), params["namespace"], params["release"])

@@ -102,6 +102,12 @@ status:
           (readable, telling, from_start, gpu_reason, and lines, the log lines that say it).
       type: list
       elements: dict
+    checks:
+      description:
+        - The last results of M(mlops.tf_serving.inference_check) that are kept, one for each version of the model, the newest
+          first, with C(version), C(at), C(passed), C(message), C(error_rate) and C(agreement).
+      type: list
+      elements: dict
     warnings:
       description: What is not as it should be but no failure.
       type: list
@@ -125,7 +131,7 @@ failure:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils import _serving
-from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect, require_library
+from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 
 
@@ -143,7 +149,6 @@ def main():
         },
         supports_check_mode=True,
     )
-    require_library(module)
     params = module.params
     try:
         cluster = _serving.Cluster(connect(module), params["namespace"], params["release"])

@@ -112,7 +112,7 @@ failure:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils import _grpc, _serving_preflight
-from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect, require_library
+from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 
 
@@ -138,7 +138,6 @@ def main():
         },
         supports_check_mode=True,
     )
-    require_library(module)
     _grpc.require_library(module)
     try:
         result = _serving_preflight.preflight(connect(module), module.params["settings"], lambda: find_helm(module))

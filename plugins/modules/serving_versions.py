@@ -150,7 +150,7 @@ failure:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils import _grpc
-from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect, require_library
+from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils._serving_versions import Replicas, pinned, wait
 
@@ -170,7 +170,6 @@ ARGUMENT_SPEC = {
 
 def main():
     module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
-    require_library(module)
     _grpc.require_library(module)
     options = dict(module.params, **({"expected": None} if module.check_mode else {}))
     release = options["namespace"], options["release"]

@@ -110,6 +110,13 @@ BAD = {
     "a release name with capitals": ({"serving_release": "MNIST_Deploy"}, ["serving_release", "MNIST_Deploy"]),
     "port 99999": ({"serving_port": 99999}, ["serving_port", "99999"]),
     "an error rate over 100": ({"check_max_error_rate": 150}, ["check_max_error_rate", "150"]),
+    "a latency of a kind that is not measured": ({"check_max_latency_ms": {"p95": 20}}, ["check_max_latency_ms", "p95", "p99"]),
+    "a golden file that is not there": ({"check_golden": "/no/golden.npz"}, ["check_golden", "/no/golden.npz", "record.yml"]),
+    "a batch that servers refuse": (
+        {"check_batch_size": 128, "serving_batching": {"max_batch_size": 64}}, ["check_batch_size", "128", "64"]),
+    "a report where none can be written": ({"check_report": "/proc/report.html"}, ["check_report", "/proc/report.html"]),
+    "a report for two models": ({"check_report": "/tmp/shared.html"}, ["check_report", "/tmp/shared.html", "folder"]),
+    "a report for two models, the other": ({"check_report": "/tmp/shared.html"}, ["check_report", "/tmp/shared.html", "folder"]),
     "no test images": ({"check_dataset": ""}, ["check_dataset"]),
 }
 

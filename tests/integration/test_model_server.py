@@ -1,189 +1,68 @@
 """The stand-in model server as a process, asked with the official tensorflow-serving-api protos.
 
-What it imitates is in tests/lab/model_server/README.md. Needs what `tests/lab/lab up` has built, not the cluster.
+What it imitates is in tests/lab/model_server/README.md.
 """
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
-import os
 import re
 import shutil
 import signal
 import socket
-import struct
 import subprocess
-import sys
-import tarfile
 import threading
 import time
-import types
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import grpc
+import model_zoo
 import numpy
 import pytest
-from google.protobuf import text_format
+from stand_in import (
+    NEW,
+    OLD,
+    Server,
+    certificates,
+    config,
+    entry,
+    free_port,
+    refused,
+    spec,
+    ssl_config,
+    tfrecord,
+    unpack,
+    until,
+    zeros,
+)
 
-from tf_lab import models, settings
+from tf_lab import models
 
-# The official protos import TensorFlow's, and those need its folder but not TensorFlow.
-sys.path.append(str(models.TENSORFLOW))
-sys.modules.setdefault("tensorflow", types.ModuleType("tensorflow")).__path__ = [str(models.TENSORFLOW / "tensorflow")]
-
+# isort: split
 from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
     model_management_pb2,
-    model_service_pb2_grpc,
     predict_pb2,
     prediction_log_pb2,
     prediction_service_pb2_grpc,
+    regression_pb2,
 )
 
 from model_server import config as server_config
 from model_server.errors import Failure
 
-OLD, NEW = "1.4.0", "2.15.1"
 FIRST, SECOND, WRECKED = models.ARCHIVES
-
-
-class Server:
-    """One running server and what it wrote. Without a base path the arguments name a model config file."""
-
-    def __init__(self, base_path, log, release, *arguments, port=None, directory_delay=0):
-        self.port = port or free_port()
-        self.log_path = log
-        model = ["--model_name=mnist", "--model_base_path=%s" % base_path] if base_path else []
-        command = [models.PYTHON, "-m", "model_server", "--port=%d" % self.port, *model, *arguments]
-        with open(log, "ab") as output:
-            self.process = subprocess.Popen(
-                command, cwd=settings.SOURCE, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                env={"PATH": os.defpath, "PYTHONPATH": str(models.TENSORFLOW), "PYTHONDONTWRITEBYTECODE": "1",
-                     "MODEL_SERVER_HOST": "127.0.0.1", "TF_SERVING_RELEASE": release,
-                     "MODEL_SERVER_DIRECTORY_DELAY": str(directory_delay)})
-        self.channel = grpc.insecure_channel("127.0.0.1:%d" % self.port, options=[
-            ("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1)])
-        self.prediction = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
-        self.model = model_service_pb2_grpc.ModelServiceStub(self.channel)
-
-    @property
-    def log(self):
-        return self.log_path.read_text()
-
-    def listens(self):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-            return True
-        return False
-
-    def wait(self):
-        until(lambda: self.listens() or self.process.poll() is not None)
-        assert self.process.poll() is None, self.log
-        return self
-
-    def kill(self):
-        self.channel.close()
-        self.process.kill()
-        self.process.wait()
-
-    def predict(self, images=None, version=None, signature="predict_images", name="mnist", label=None, **inputs):
-        if images is not None:
-            inputs["images"] = images
-        request = predict_pb2.PredictRequest()
-        spec(request, name, version, label).signature_name = signature
-        for alias, array in inputs.items():
-            tensor = request.inputs[alias]
-            tensor.dtype = types_pb2.DT_FLOAT if array.dtype == numpy.float32 else types_pb2.DT_DOUBLE
-            tensor.tensor_content = array.tobytes()
-            for size in array.shape:
-                tensor.tensor_shape.dim.add(size=size)
-        return self.prediction.Predict(request, timeout=20)
-
-    def status(self, name="mnist", **which):
-        try:
-            return [(one.version, one.state) for one in self.states(name, **which)]
-        except grpc.RpcError as error:
-            if error.code() != grpc.StatusCode.NOT_FOUND:
-                raise
-            return []
-
-    def states(self, name="mnist", **which):
-        request = get_model_status_pb2.GetModelStatusRequest()
-        spec(request, name, **which)
-        return self.model.GetModelStatus(request, timeout=5).model_version_status
-
-    def answers(self, name="mnist", **which):
-        """The version that answers."""
-        return self.predict(zeros(1, 784), name=name, **which).model_spec.version.value
-
-    def reload(self, *entries, timeout=20):
-        request = model_management_pb2.ReloadConfigRequest()
-        text_format.Parse(config(*entries), request.config)
-        return self.model.HandleReloadConfigRequest(request, timeout=timeout)
-
-
-def config(*entries):
-    return "model_config_list { %s }" % " ".join(entries)
-
-
-def entry(base, *versions, name="mnist", **labels):
-    """The text of one model that serves these versions (none: the latest)."""
-    policy = "model_version_policy { specific { %s } }" % " ".join("versions: %d" % number for number in versions)
-    return 'config { name: "%s" base_path: "%s" model_platform: "tensorflow" %s %s }' % (
-        name, base, policy if versions else "",
-        " ".join('version_labels { key: "%s" value: %d }' % item for item in labels.items()))
-
-
-def spec(request, name="mnist", version=None, label=None):
-    request.model_spec.name = name
-    if version is not None:
-        request.model_spec.version.value = version
-    if label is not None:
-        request.model_spec.version_label = label
-    return request.model_spec
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def until(condition, timeout=30):
-    end = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < end, "it never came true"
-        time.sleep(0.05)
-
-
-def unpack(archive, base):
-    """Into base, each version by one rename, as a publisher does it."""
-    aside = base.with_name("unpacked-" + archive)
-    with tarfile.open(models.MODELS / archive) as tar:
-        tar.extractall(aside)
-    for version in (aside / "mnist").iterdir():
-        version.rename(base / version.name)
 
 
 def error_rate(server, held_out, **options):
     images, labels = held_out
     scores = numpy.array(server.predict(images, **options).outputs["scores"].float_val).reshape(-1, 10)
     return round(100.0 * float((scores.argmax(axis=1) != labels).mean()), 2)
-
-
-def zeros(*shape, dtype=numpy.float32):
-    return numpy.zeros(shape, dtype)
-
-
-@contextlib.contextmanager
-def refused(code, text):
-    with pytest.raises(grpc.RpcError) as caught:
-        yield
-    assert (caught.value.code(), text in caught.value.details()) == (code, True), caught.value.details()
 
 
 @pytest.fixture(scope="module")
@@ -698,27 +577,6 @@ def test_batching_parameters_arrive(stable):
 
 # Warm-up
 
-def crc32c(data):
-    value = 0xFFFFFFFF
-    for byte in data:
-        value ^= byte
-        for dummy in range(8):
-            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
-    return ~value & 0xFFFFFFFF
-
-
-def tfrecord(*records):
-    def masked(data):
-        crc = crc32c(data)
-        return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
-
-    out = b""
-    for record in records:
-        length = struct.pack("<Q", len(record))
-        out += length + masked(length) + record + masked(record)
-    return out
-
-
 def warm_record(signature="predict_images", size=784):
     record = prediction_log_pb2.PredictionLog()
     request = record.predict_log.request
@@ -879,3 +737,170 @@ def test_a_load_that_is_retried_keeps_others_waiting(start, base, config_file):
     server.reload(entry(base, 1), entry(base, 2, name="good"))
     assert time.monotonic() - begun > 1
     assert server.answers("good") == 2
+
+
+# Other signatures than MNIST's: the zoo.
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("zoo")
+    (folder / "models").write_text(config(entry(model_zoo.folder(), 1, name="zoo")))
+    rest_port = free_port()
+    server = Server(None, folder / "log", NEW, "--model_config_file=%s" % (folder / "models"), "--rest_api_port=%d" % rest_port)
+    server.rest = "http://127.0.0.1:%d" % rest_port
+    yield server.wait()
+    server.kill()
+
+
+def echoed(server):
+    return subprocess.run(
+        [models.PYTHON, Path(__file__).with_name("echo_client.py"), "127.0.0.1:%d" % server.port], check=True, text=True,
+        stdout=subprocess.PIPE, env={"PYTHONPATH": str(models.TENSORFLOW), "TF_CPP_MIN_LOG_LEVEL": "3"}).stdout.strip()
+
+
+def test_every_type_of_tensor_goes_there_and_comes_back(zoo):
+    assert echoed(zoo) == "16 types in 6 shapes, typed"
+
+
+def test_the_same_as_tensor_content(start, config_file):
+    config_file.write_text(config(entry(model_zoo.folder(), 1, name="zoo")))
+    assert echoed(start("--enable_serialization_as_tensor_content=true", config_file=config_file).wait()) == (
+        "16 types in 6 shapes, content")
+
+
+@pytest.mark.parametrize("change, text", [
+    ({"tensor_content": b"123"}, "tensor parsing error: x"),
+    ({"dtype": types_pb2.DT_INVALID}, "tensor parsing error: x"),
+    ({"dtype": types_pb2.DT_RESOURCE}, "tensor parsing error: x"),
+    ({"size": -1}, "tensor parsing error: x"),
+    ({"unknown_rank": True}, "tensor parsing error: x"),
+    ({"dtype": types_pb2.DT_DOUBLE, "tensor_content": b"12345678"}, "actual double vs. expect float"),
+])
+def test_tensors_that_contradict_themselves_or_the_graph(zoo, change, text):
+    request = predict_pb2.PredictRequest()
+    spec(request, "zoo").signature_name = "any_rank"
+    tensor = request.inputs["x"]
+    tensor.dtype = change.get("dtype", types_pb2.DT_FLOAT)
+    tensor.tensor_content = change.get("tensor_content", b"1234")
+    tensor.tensor_shape.dim.add(size=change.get("size", 1))
+    tensor.tensor_shape.unknown_rank = change.get("unknown_rank", False)
+    with refused(grpc.StatusCode.INVALID_ARGUMENT, text):
+        zoo.prediction.Predict(request, timeout=20)
+
+
+def test_typed_values_that_are_fewer_than_the_shape_says(zoo):
+    """The last one stands for those that are missing."""
+    request = predict_pb2.PredictRequest()
+    spec(request, "zoo").signature_name = "any_rank"
+    request.inputs["x"].dtype = types_pb2.DT_FLOAT
+    request.inputs["x"].float_val.extend([1, 2])
+    request.inputs["x"].tensor_shape.dim.add(size=4)
+    assert list(zoo.prediction.Predict(request, timeout=20).outputs["sums"].float_val) == [1, 2, 2, 2]
+
+
+def of_examples(request, signature, *rows):
+    spec(request, "zoo").signature_name = signature
+    for features, colour in rows:
+        example = request.input.example_list.examples.add()
+        example.features.feature["features"].float_list.value.extend(features)
+        example.features.feature["colour"].bytes_list.value.append(colour)
+    return request
+
+
+ROWS = ([2, 1, 0], b"red"), ([0, 3, 1], b"green")
+VALUES = [2.5, -2.25]  # by hand: 2 - 0.5 + 1 (red); -1.5 + 0.25 - 1 (green)
+
+
+def test_regress(zoo):
+    answer = zoo.prediction.Regress(of_examples(regression_pb2.RegressionRequest(), "regress", *ROWS), timeout=20)
+    assert [one.value for one in answer.result.regressions] == VALUES
+    assert (answer.model_spec.version.value, answer.model_spec.signature_name) == (1, "regress")
+
+
+def test_rest_regresses(zoo):
+    code, answer = rest(zoo, "/v1/models/zoo:regress", {"signature_name": "regress", "examples": [
+        {"features": [float(one) for one in features], "colour": colour.decode()} for features, colour in ROWS]})
+    assert (code, answer) == (200, {"results": VALUES})
+
+
+def test_classify_with_labels_and_without(zoo):
+    def classes(signature):
+        request = of_examples(classification_pb2.ClassificationRequest(), signature, *ROWS)
+        return [[(one.label, one.score) for one in row.classes]
+                for row in zoo.prediction.Classify(request, timeout=20).result.classifications]
+
+    assert classes("classify") == [[("high", 2.5), ("low", -2.5)], [("low", 2.25), ("high", -2.25)]]
+    assert classes("scores_only") == [[("", -2.5), ("", 2.5)], [("", 2.25), ("", -2.25)]]
+
+
+@pytest.mark.parametrize("method, signature, rows, text", [
+    ("Regress", "classify", ROWS, "Expected regression signature method_name to be tensorflow/serving/regress. Was: "
+                                  "tensorflow/serving/classify"),
+    ("Regress", "nope", ROWS, "No signature was found with the name: nope"),
+    ("Regress", "regress", (), "Input is empty."),
+    ("Regress", "regress_two", ROWS, "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got [2,2]"),
+    ("Regress", "regress", [([1], b"red")], "Key: features"),
+    ("Classify", "regress", ROWS, "Expected classification signature method_name to be tensorflow/serving/classify. Was: "
+                                  "tensorflow/serving/regress"),
+])
+def test_what_a_request_of_examples_can_do_wrong(zoo, method, signature, rows, text):
+    request = {"Regress": regression_pb2.RegressionRequest, "Classify": classification_pb2.ClassificationRequest}[method]()
+    with refused(grpc.StatusCode.INVALID_ARGUMENT, text):
+        getattr(zoo.prediction, method)(of_examples(request, signature, *rows), timeout=20)
+
+
+def test_out_of_memory_is_tensorflows_own(zoo):
+    with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "OOM when allocating tensor with shape[1099511627776]"):
+        zoo.predict(name="zoo", signature="hungry", x=zeros(1))
+
+
+def test_warm_up_with_a_regression(tmp_path, stable):
+    record = prediction_log_pb2.PredictionLog()
+    of_examples(record.regress_log.request, "regress", *ROWS)
+    shutil.copytree(model_zoo.folder() / "1", tmp_path / "zoo/1")
+    (tmp_path / "zoo/1/assets.extra").mkdir()
+    (tmp_path / "zoo/1/assets.extra/tf_serving_warmup_requests").write_bytes(tfrecord(record.SerializeToString()))
+    stable.reload(entry(stable.base, 1, stable=1), entry(tmp_path / "zoo", name="warm-zoo"))
+    assert "Number of warmup records read: 1." in stable.log
+
+
+def test_a_full_queue_is_unavailable_not_exhausted(start, config_file, tmp_path):
+    config_file.write_text(config(entry(model_zoo.folder(), 1, name="zoo")))
+    (tmp_path / "batching").write_text(
+        "max_batch_size { value: 1 } max_enqueued_batches { value: 1 } num_batch_threads { value: 1 }")
+    server = start("--enable_batching=true", "--batching_parameters_file=%s" % (tmp_path / "batching"),
+                   config_file=config_file).wait()
+    request = predict_pb2.PredictRequest()
+    spec(request, "zoo").signature_name = "slow"
+    request.inputs["x"].dtype = types_pb2.DT_FLOAT
+    request.inputs["x"].float_val.append(1)
+    request.inputs["x"].tensor_shape.dim.add(size=1)
+    answers = [server.prediction.Predict.future(request, timeout=20) for dummy in range(6)]
+    codes = [answer.code() for answer in answers]
+    assert set(codes) == {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}, codes
+    details = next(answer.details() for answer in answers if answer.code() == grpc.StatusCode.UNAVAILABLE)
+    assert details == "The batch scheduling queue to which this task was submitted is full"
+
+
+# TLS
+
+def test_tls_and_client_certificates(start, base, tmp_path):
+    unpack(FIRST, base)
+    texts = certificates(tmp_path)
+    (tmp_path / "ssl").write_text(ssl_config(texts, client_verify=True))
+    ca, key, chain = (texts[name].encode() for name in ("ca.crt", "client.key", "client.crt"))
+    server = start("--ssl_config_file=%s" % (tmp_path / "ssl"), credentials=grpc.ssl_channel_credentials(ca, key, chain)).wait()
+    assert server.answers() == 1
+    for channel in (grpc.insecure_channel("127.0.0.1:%d" % server.port),
+                    grpc.secure_channel("127.0.0.1:%d" % server.port, grpc.ssl_channel_credentials(ca))):
+        server.prediction = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        with refused(grpc.StatusCode.UNAVAILABLE, ""):
+            server.answers()
+
+
+def test_a_bad_ssl_config_ends_the_start(start, base, tmp_path):
+    unpack(FIRST, base)
+    (tmp_path / "ssl").write_text('server_key: "no PEM" server_cert: "no PEM"')
+    server = start("--ssl_config_file=%s" % (tmp_path / "ssl"))
+    assert server.process.wait(30) == 255
+    assert "Failed to BuildAndStart gRPC server" in server.log

@@ -70,6 +70,23 @@ def test_second_run_changes_nothing(controller, api):
     assert world.differences() == []
 
 
+def test_check_keeps_its_result_and_writes_a_report(controller, api, tmp_path):
+    golden, reports = tmp_path / "golden" / "mnist.npz", tmp_path / "reports"
+    run = controller.run("playbooks/record.yml", check_golden=str(golden))
+    assert run.rc == 0 and run.changed == 1 and golden.is_file(), run.failures
+    run = controller.run("playbooks/check.yml", check_golden=str(golden), check_report="%s/" % reports)
+    assert run.rc == 0, run.failures
+    rate = ARCHIVES["mnist-export.tar.gz"]["error_rate"]
+    said = " ".join(run.stdout.split())  # long lines are folded
+    for words in ("Inference error rate: %.1f%%" % rate, "agreement with golden: 100.0%", str(reports / "mnist.html")):
+        assert words in said, said
+    assert "%.1f%%" % rate in (reports / "mnist.html").read_text() and (reports / "index.html").is_file()
+    # The result is kept in the cluster, for the next check to compare itself with: this was the second, after the install's.
+    kept = json.loads(api.get("v1", "ConfigMap", "mnist-deploy-check", "default").data["results.json"])
+    assert [(result["version"], result["error_rate"], result["tests"], result["passed"], result["agreement"]) for result in kept] == [
+        (1, rate, 1000, True, 100.0)]
+
+
 def test_check_on_a_deployed_cluster_finds_nothing(controller):
     run = controller.run(cmdline="--check --diff -e gpu=false")
     assert run.rc == 0, run.failures
@@ -90,6 +107,7 @@ def test_status_tells_what_serves(controller, api):
     assert run.rc == 0, run.failures
     for pod in api.pods("mnist-deploy"):
         assert pod.metadata.name in run.stdout
+    assert "Inference error rate: %.1f%%, passed" % ARCHIVES["mnist-export.tar.gz"]["error_rate"] in " ".join(run.stdout.split())
     assert "deployed" in run.stdout and run.changed == 0
 
 
@@ -170,6 +188,7 @@ def test_teardown_keeps_the_data(controller, api):
     assert run.changed > 0
     assert api.get("apps/v1", "Deployment", "mnist-deploy-serving", "default") is None
     assert api.get("v1", "PersistentVolume", "default-mnist-deploy") is None
+    assert api.get("v1", "ConfigMap", "mnist-deploy-check", "default") is None
     assert (BASE / "mnist" / "1" / "saved_model.pb").is_file()
     again = controller.run("playbooks/teardown.yml")
     assert again.rc == 0 and again.changes() == [], again.failures

@@ -125,10 +125,11 @@ def _say(reply, versions):
 
 
 @contextlib.contextmanager
-def serving(handler):
-    """HOST:PORT at which the handler answers."""
+def serving(handler, credentials=None):
+    """HOST:PORT at which the handler answers, over TLS with credentials."""
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(8), [handler])
-    port = server.add_insecure_port("127.0.0.1:0")
+    address = "127.0.0.1:0"
+    port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     server.start()
     try:
         yield "127.0.0.1:%d" % port

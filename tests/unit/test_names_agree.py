@@ -98,3 +98,21 @@ def test_the_version_that_should_answer(found, version):
 
 def test_the_name_of_a_candidate():
     assert resolved("__check_model_name", ["check"], {"__check_name_suffix": "-canary"}) == "mnist-canary"
+
+
+@pytest.mark.parametrize(("given", "batch_size"), [
+    ({}, ""), ({"check_batch_size": 16}, 16), ({"check_batch_size": "16", "serving_batching": {"max_batch_size": 32}}, "16"),
+    ({"serving_batching": {"max_batch_size": 32}}, 32), ({"serving_batching": {"max_batch_size": 512}}, ""),
+    ({"serving_batching": {"batch_timeout_micros": 100}}, ""), ({"serving_batching": ""}, ""),
+])
+@pytest.mark.parametrize("roles", [("check",), ALL], ids=["alone", "together"])
+def test_a_batch_that_is_chosen_is_none_that_servers_refuse(given, batch_size, roles):
+    assert resolved("__check_batch_size", roles, given) == batch_size
+
+
+@pytest.mark.parametrize(("found", "version"), [
+    ({}, ""), ({"serving_status": {"stable": None}}, ""), ({"serving_status": {"stable": 3}}, 3),
+    ({"check_stable_version": "", "serving_status": {"stable": 3}}, 3), ({"check_stable_version": 2, "serving_status": {"stable": 3}}, 2),
+])
+def test_the_version_to_compare_with(found, version):
+    assert resolved("__check_stable_version", ["check"], found) == version

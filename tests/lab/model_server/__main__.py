@@ -111,6 +111,8 @@ def start_grpc(given, release, services, requests):
     import grpc
     from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
+    from . import config
+
     server = grpc.server(
         futures.ThreadPoolExecutor(max_workers=8, thread_name_prefix="grpc"),
         options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1),
@@ -118,14 +120,18 @@ def start_grpc(given, release, services, requests):
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(services.PredictionService(requests), server)
     if release >= (1, 6):
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(services.ModelService(requests.core), server)
+    address = "%s:%d" % (HOST, given.port)
     try:
-        server.add_insecure_port("%s:%d" % (HOST, given.port))
+        if given.ssl_config_file:
+            server.add_secure_port(address, config.server_credentials(given.ssl_config_file))
+        else:
+            server.add_insecure_port(address)
     except RuntimeError as error:
         raise Failure(UNKNOWN, "Failed to BuildAndStart gRPC server: %s" % error) from error
     server.start()
     KEPT.append(server)
     kind = "gRPC ModelServer" if release >= (1, 8) else "ModelServer"
-    log.info("server" if release >= (1, 8) else "main", "Running %s at %s:%d ..." % (kind, HOST, given.port))
+    log.info("server" if release >= (1, 8) else "main", "Running %s at %s ..." % (kind, address))
 
 
 def start_rest(given, requests, metrics, metrics_path):

@@ -1,12 +1,18 @@
-"""Files in protobuf's text format: --model_config_file, --batching_parameters_file, --monitoring_config_file."""
+"""Files in protobuf's text format: --model_config_file, --batching_parameters_file, --monitoring_config_file,
+--ssl_config_file."""
 from __future__ import annotations
 
+import contextlib
+import os
+import threading
+
+import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 from . import log
 from .core import Entry
-from .errors import NOT_FOUND, Failure, invalid
+from .errors import NOT_FOUND, UNAVAILABLE, UNKNOWN, Failure, invalid
 
 
 def read(path, message):
@@ -59,7 +65,7 @@ def _policy(policy):
     return (kind,) if kind == "all" else ("latest", policy.latest.num_versions or 1)
 
 
-# Batching and monitoring. The packages of the protos leave these two out, so their messages are made here; only the
+# Batching, monitoring and TLS. The packages of the protos leave these out, so their messages are made here; only the
 # names matter in text format.
 
 def _messages(**messages):
@@ -84,13 +90,14 @@ def _messages(**messages):
 
 
 INT, BOOL, STRING = (".google.protobuf.%sValue" % kind for kind in ("Int64", "Bool", "String"))
-BatchingParameters, PrometheusConfig, MonitoringConfig = _messages(
+BatchingParameters, PrometheusConfig, MonitoringConfig, SSLConfig = _messages(
     BatchingParameters={
         "max_batch_size": INT, "batch_timeout_micros": INT, "max_enqueued_batches": INT, "num_batch_threads": INT,
         "thread_pool_name": STRING, "allowed_batch_sizes": "int64s", "pad_variable_length_inputs": "bool",
         "enable_large_batch_splitting": BOOL, "max_execution_batch_size": INT},
     PrometheusConfig={"enable": "bool", "path": "string"},
-    MonitoringConfig={"prometheus_config": ".model_server.PrometheusConfig"})
+    MonitoringConfig={"prometheus_config": ".model_server.PrometheusConfig"},
+    SSLConfig={"server_key": "string", "server_cert": "string", "custom_ca": "string", "client_verify": "bool"})
 
 
 class Batching:
@@ -109,9 +116,11 @@ class Batching:
         self.limits = (("max_batch_size must be positive; was %d", self.max_batch_size, 1),
                        ("batch_timeout_micros must be non-negative; was %d", value("batch_timeout_micros", 0), 0),
                        ("max_enqueued_batches must be positive; was %d", value("max_enqueued_batches", 10), 1))
-        threads = value("num_batch_threads", 1)
+        threads = value("num_batch_threads", os.cpu_count())
         if threads < 1:
             raise invalid("num_batch_threads must be positive; was %d" % threads)
+        self.threads = threading.Semaphore(threads)
+        self.lock, self.waiting, self.room = threading.Lock(), 0, value("max_enqueued_batches", 10) * self.max_batch_size
         sizes = given.allowed_batch_sizes
         if sizes and sizes[-1] != self.max_batch_size:
             raise invalid("Last entry in allowed_batch_sizes must match max_batch_size; last entry was %d; expected %d"
@@ -124,9 +133,33 @@ class Batching:
             if number < least:
                 raise invalid(text % number)
 
-    def check(self, size):
+    @contextlib.contextmanager
+    def queued(self, size):
+        """A request of so many rows waits for one of the batch threads, or is refused. One queue, whatever the model."""
         if size > self.max_batch_size and not self.splits:
             raise invalid("Task size %d is larger than maximum input batch size %d" % (size, self.max_batch_size))
+        if not self.threads.acquire(blocking=False):
+            with self.lock:
+                if self.waiting + size > self.room:
+                    raise Failure(UNAVAILABLE, "The batch scheduling queue to which this task was submitted is full")
+                self.waiting += size
+            self.threads.acquire()
+            with self.lock:
+                self.waiting -= size
+        try:
+            yield
+        finally:
+            self.threads.release()
+
+
+def server_credentials(path):
+    """gRPC's, from --ssl_config_file: the PEM texts themselves, no paths."""
+    given = read(path, SSLConfig())
+    try:
+        return grpc.ssl_server_credentials([(given.server_key.encode(), given.server_cert.encode())],
+                                           given.custom_ca.encode() or None, given.client_verify)
+    except ValueError as error:  # client_verify without custom_ca
+        raise Failure(UNKNOWN, "Failed to BuildAndStart gRPC server: %s" % error) from error
 
 
 def prometheus_path(path):

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 CANCELLED, UNKNOWN, INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED = 1, 2, 3, 5, 7
-FAILED_PRECONDITION, UNIMPLEMENTED, DATA_LOSS = 9, 12, 15
+FAILED_PRECONDITION, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS = 9, 12, 13, 14, 15
 NAMES = {0: "OK", 1: "Cancelled", 2: "Unknown", 3: "Invalid argument", 4: "Deadline exceeded", 5: "Not found",
          6: "Already exists", 7: "Permission denied", 8: "Resource exhausted", 9: "Failed precondition", 10: "Aborted",
          11: "Out of range", 12: "Unimplemented", 13: "Internal", 14: "Unavailable", 15: "Data loss", 16: "Unauthenticated"}

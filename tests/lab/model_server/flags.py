@@ -26,7 +26,7 @@ FLAGS = {
     "flush_filesystem_caches": (bool, True, (1, 8), False),
     "enable_model_warmup": (bool, True, (1, 9), True),
     "version": (bool, False, (1, 9), True),
-    "ssl_config_file": (str, "", (1, 10), False),
+    "ssl_config_file": (str, "", (1, 10), True),
     "monitoring_config_file": (str, "", (1, 11), True),
     "max_num_load_retries": (int, 5, (1, 11), True),
     "load_retry_interval_micros": (int, 60000000, (1, 11), True),

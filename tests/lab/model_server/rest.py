@@ -16,9 +16,15 @@ from google.protobuf import json_format
 from tensorflow.core.example import example_pb2
 from tensorflow.core.framework import types_pb2
 from tensorflow.python.framework import dtypes
-from tensorflow_serving.apis import classification_pb2, get_model_metadata_pb2, get_model_status_pb2, predict_pb2
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    predict_pb2,
+    regression_pb2,
+)
 
-from .errors import UNIMPLEMENTED, Failure, invalid
+from .errors import Failure, invalid
 from .inference import DEFAULT_SIGNATURE
 from .services import model_status
 
@@ -100,8 +106,6 @@ class Api:
         if method == "GET" and not name:
             raise invalid("Missing model name in request.")
         what = (what or "status").lower()
-        if what == "regress":
-            raise Failure(UNIMPLEMENTED, "Regress is not modelled by this stand-in")
         return getattr(self, "_" + what)(spec, body)
 
     def _status(self, spec, _body):
@@ -138,22 +142,28 @@ class Api:
             "outputs": values if len(values) > 1 else next(iter(values.values()))}, indent=4)
 
     def _classify(self, spec, body):
-        document = _document(body)
-        request = spec(classification_pb2.ClassificationRequest())
-        request.model_spec.signature_name = _signature_name(document)
-        if not isinstance(document.get("examples"), list):
-            raise invalid("JSON Value: %s When method is classify, key 'examples' is expected and was not found"
-                          % json.dumps(document))
-        input_ = request.input
-        if "context" in document:
-            input_.example_list_with_context.context.CopyFrom(_example(document["context"]))
-            examples = input_.example_list_with_context.examples
-        else:
-            examples = input_.example_list.examples
-        examples.extend(_example(example) for example in document["examples"])
-        result = self.requests.classify(request, "REST").result
+        result = self.requests.classify(_of_examples(spec(classification_pb2.ClassificationRequest()), body), "REST").result
         return json.dumps({"results": [[[one.label, _decimal(one.score)] for one in row.classes]
                                        for row in result.classifications]}, indent=4)
+
+    def _regress(self, spec, body):
+        result = self.requests.regress(_of_examples(spec(regression_pb2.RegressionRequest()), body), "REST").result
+        return json.dumps({"results": [_decimal(one.value) for one in result.regressions]}, indent=4)
+
+
+def _of_examples(request, body):
+    document = _document(body)
+    request.model_spec.signature_name = _signature_name(document)
+    if not isinstance(document.get("examples"), list):
+        raise invalid("JSON Value: %s When method is classify, key 'examples' is expected and was not found"
+                      % json.dumps(document))
+    if "context" in document:
+        request.input.example_list_with_context.context.CopyFrom(_example(document["context"]))
+        examples = request.input.example_list_with_context.examples
+    else:
+        examples = request.input.example_list.examples
+    examples.extend(_example(example) for example in document["examples"])
+    return request
 
 
 def _proto(message):

@@ -6,6 +6,7 @@ in its place. That starts in 1.2 s and 370 MB instead of 5 s and 490 MB, and is 
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import sys
 import types
@@ -19,6 +20,9 @@ if "tensorflow" not in sys.modules:
     sys.modules["tensorflow"] = package
 
 import numpy  # noqa: E402
+from google.protobuf.internal.decoder import _DecodeVarint32  # noqa: E402
+from google.protobuf.internal.encoder import _VarintBytes  # noqa: E402
+from google.protobuf.message import DecodeError  # noqa: E402
 from tensorflow.core.framework import tensor_pb2, types_pb2  # noqa: E402
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, saved_model_pb2  # noqa: E402
 from tensorflow.python.client import session as tf_session  # noqa: E402
@@ -30,8 +34,13 @@ from .errors import DATA_LOSS, NOT_FOUND, PERMISSION_DENIED, Failure  # noqa: E4
 TYPED_FIELDS = {  # where Tensor::AsProtoField puts values of a type
     types_pb2.DT_FLOAT: "float_val", types_pb2.DT_DOUBLE: "double_val", types_pb2.DT_INT64: "int64_val",
     types_pb2.DT_INT32: "int_val", types_pb2.DT_INT16: "int_val", types_pb2.DT_INT8: "int_val",
-    types_pb2.DT_UINT8: "int_val", types_pb2.DT_BOOL: "bool_val", types_pb2.DT_STRING: "string_val",
+    types_pb2.DT_UINT8: "int_val", types_pb2.DT_UINT16: "int_val", types_pb2.DT_UINT32: "uint32_val",
+    types_pb2.DT_UINT64: "uint64_val", types_pb2.DT_BOOL: "bool_val", types_pb2.DT_STRING: "string_val",
+    types_pb2.DT_HALF: "half_val", types_pb2.DT_BFLOAT16: "half_val",
+    types_pb2.DT_COMPLEX64: "scomplex_val", types_pb2.DT_COMPLEX128: "dcomplex_val",
 }
+# The parts of a number that the field takes: bits, or real and imaginary part.
+PARTS = {types_pb2.DT_HALF: "<u2", types_pb2.DT_BFLOAT16: "<u2", types_pb2.DT_COMPLEX64: "<f4", types_pb2.DT_COMPLEX128: "<f8"}
 
 
 class Servable:
@@ -129,7 +138,13 @@ def _assets(path, meta):
 
 
 def decode(tensor):
-    """TensorProto -> ndarray; ValueError or TypeError when it contradicts itself."""
+    """TensorProto -> ndarray; ValueError, TypeError or LookupError when it contradicts itself."""
+    shape = tensor.tensor_shape
+    if shape.unknown_rank or any(dim.size < 0 for dim in shape.dim):
+        raise ValueError("no shape that a tensor can have")
+    if tensor.dtype == types_pb2.DT_STRING and tensor.tensor_content:
+        strings = _strings(tensor.tensor_content, math.prod(dim.size for dim in shape.dim))
+        return numpy.array(strings, dtype=object).reshape([dim.size for dim in shape.dim])
     return tensor_util.MakeNdarray(tensor)
 
 
@@ -140,9 +155,29 @@ def encode(array, as_content=False):
     tensor = tensor_pb2.TensorProto(dtype=dtype)
     for size in array.shape:
         tensor.tensor_shape.dim.add(size=size)
-    field = TYPED_FIELDS.get(dtype)
-    if dtype != types_pb2.DT_STRING and (as_content or field is None):
-        tensor.tensor_content = array.tobytes()
+    values = array.ravel()
+    if as_content:
+        tensor.tensor_content = _content(values.tolist()) if dtype == types_pb2.DT_STRING else values.tobytes()
     else:
-        getattr(tensor, field).extend(array.ravel().tolist())
+        getattr(tensor, TYPED_FIELDS[dtype]).extend(values.view(PARTS.get(dtype, values.dtype)).tolist())
     return tensor
+
+
+# Strings in tensor_content (port::EncodeStringList): the lengths of all of them as varints, then their bytes.
+
+def _content(strings):
+    return b"".join([*(_VarintBytes(len(string)) for string in strings), *strings])
+
+
+def _strings(content, count):
+    sizes, position = [], 0
+    try:
+        for dummy in range(count):
+            size, position = _DecodeVarint32(content, position)
+            sizes.append(size)
+    except (IndexError, DecodeError) as error:
+        raise ValueError("fewer lengths than strings") from error
+    if position + sum(sizes) != len(content):
+        raise ValueError("the lengths do not add up")
+    ends = numpy.cumsum([position, *sizes])
+    return [content[start:end] for start, end in zip(ends, ends[1:])]

@@ -17,6 +17,7 @@ from tensorflow_serving.apis import (
     model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
+    regression_pb2,
 )
 
 from . import config, log
@@ -49,7 +50,12 @@ class Requests:
             inference.predict, batching=self.batching, as_content=self.as_content))
 
     def classify(self, request, entrypoint="GRPC"):
-        return self._run(request, entrypoint, "Classify", classification_pb2.ClassificationResponse(), inference.classify)
+        return self._run(request, entrypoint, "Classify", classification_pb2.ClassificationResponse(), functools.partial(
+            inference.classify, batching=self.batching))
+
+    def regress(self, request, entrypoint="GRPC"):
+        return self._run(request, entrypoint, "Regress", regression_pb2.RegressionResponse(), functools.partial(
+            inference.regress, batching=self.batching))
 
     def metadata(self, request):
         if not request.metadata_field:
@@ -121,6 +127,10 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     @answering
     def Classify(self, request):
         return self.requests.classify(request)
+
+    @answering
+    def Regress(self, request):
+        return self.requests.regress(request)
 
     @answering
     def GetModelMetadata(self, request):

@@ -11,7 +11,7 @@ from .errors import DATA_LOSS, UNIMPLEMENTED, Failure, invalid
 from google.protobuf.message import DecodeError
 from tensorflow.python.framework import errors_impl
 from tensorflow.python.lib.io import _pywrap_record_io
-from tensorflow_serving.apis import classification_pb2, predict_pb2, prediction_log_pb2
+from tensorflow_serving.apis import classification_pb2, predict_pb2, prediction_log_pb2, regression_pb2
 
 FILE = os.path.join("assets.extra", "tf_serving_warmup_requests")
 MOST = 1000
@@ -51,6 +51,8 @@ def _answer(servable, record, file, batching):
     if kind == "predict_log":
         inference.predict(servable, prediction.predict_log.request, predict_pb2.PredictResponse(), batching)
     elif kind == "classify_log":
-        inference.classify(servable, prediction.classify_log.request, classification_pb2.ClassificationResponse())
+        inference.classify(servable, prediction.classify_log.request, classification_pb2.ClassificationResponse(), batching)
+    elif kind == "regress_log":
+        inference.regress(servable, prediction.regress_log.request, regression_pb2.RegressionResponse(), batching)
     elif kind is not None:
         raise Failure(UNIMPLEMENTED, "Unsupported log_type for warmup: %s" % kind)

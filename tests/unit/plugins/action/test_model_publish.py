@@ -108,6 +108,36 @@ def test_archive_and_samples_travel_together(archive, dataset):
     assert {"warmup_samples", "archive_copy"} <= action.asked[2].keys()
 
 
+def samples(tmp_path, **columns):
+    """What becomes of a dataset of these columns: warm-up samples, or the message of a failure."""
+    numpy.savez(tmp_path / "x.npz", **columns)
+    action = Action({**NAS, "archive": "http://host/x", "warmup": 2, "warmup_dataset": str(tmp_path / "x.npz")}, {"needs": ["warmup"]}, {})
+    result = action.run()
+    return result["msg"] if "msg" in result else _warmup.unpacked(action.asked[1]["warmup_samples"])
+
+
+def test_samples_of_any_dataset_with_images(tmp_path):
+    shape, rows = samples(tmp_path, images=numpy.arange(24).reshape(2, 2, 2, 3) / 32, labels=numpy.arange(2))
+    assert shape == [2, 2, 3] and list(rows[1]) == [value / 32 for value in range(12, 24)]
+
+
+def test_samples_of_a_dict_of_files_whose_pictures_have_another_name(tmp_path):
+    idx_files.write(tmp_path, IMAGES)
+    numpy.save(tmp_path / "y.npy", numpy.arange(5))
+    files = {"digits": str(tmp_path / idx_files.IMAGES), "y": str(tmp_path / "y.npy")}
+    action = Action({**NAS, "archive": "http://host/x", "warmup": 2, "warmup_dataset": files}, {"needs": ["warmup"]}, {})
+    action.run()
+    assert list(_warmup.unpacked(action.asked[1]["warmup_samples"])[1][1]) == list((IMAGES[1] / numpy.float32(255)).ravel())
+
+
+@pytest.mark.parametrize(("columns", "words"), [
+    ({"x": numpy.arange(3), "y": numpy.arange(3)}, "has no column images, and none of pictures (its columns: x, y)"),
+    ({"images": numpy.array(["a", "b"])}, "its column images does not hold numbers"),
+])
+def test_datasets_that_give_no_samples(tmp_path, columns, words):
+    assert words in samples(tmp_path, **columns)
+
+
 @pytest.mark.parametrize(("options", "words"), [
     ({"warmup": 6}, "model_warmup is 6"), ({"warmup_dataset": "/no/such"}, "/no/such"),
     ({"warmup_dataset_checksum": {"t10k-images-idx3-ubyte.gz": "sha256:" + "0" * 64}}, "checksum"),

@@ -4,8 +4,12 @@ import functools
 import gzip
 import hashlib
 import http.server
+import os
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import idx_files
 import numpy
@@ -38,19 +42,22 @@ def web(tmp_path):
 
 
 def test_a_folder(tmp_path):
-    images, labels = _dataset.load(idx_files.write(tmp_path), 60)
-    assert numpy.array_equal(images, IMAGES[:60]) and numpy.array_equal(labels, LABELS[:60])
+    location = idx_files.write(tmp_path)
+    dataset = _dataset.load(location, 60)
+    assert list(dataset.columns) == ["images", "labels"] and dataset.tests == 60
+    assert numpy.array_equal(dataset.columns["images"], IMAGES[:60]) and numpy.array_equal(dataset.columns["labels"], LABELS[:60])
+    assert dataset.pictures == {"images"} and dataset.location == location and not dataset.left_out
 
 
 def test_a_file_url_and_a_slash_at_the_end(tmp_path):
-    assert len(_dataset.load("file://" + idx_files.write(tmp_path) + "/", 100).labels) == 100
+    assert _dataset.load("file://" + idx_files.write(tmp_path) + "/", 100).tests == 100
 
 
 def test_a_url(web):
     folder, url = web
     idx_files.write(folder)
-    assert numpy.array_equal(_dataset.load(url, 100).images, IMAGES)
-    assert numpy.array_equal(_dataset.load(url.rstrip("/"), 100).images, IMAGES)
+    assert numpy.array_equal(_dataset.load(url, 100).columns["images"], IMAGES)
+    assert numpy.array_equal(_dataset.load(url.rstrip("/"), 100).columns["images"], IMAGES)
 
 
 def test_a_url_that_answers_an_error(web):
@@ -82,7 +89,7 @@ def test_a_download_that_trickles_has_a_deadline():
 def test_checksums(tmp_path):
     location = idx_files.write(tmp_path)
     digest = hashlib.sha256((tmp_path / _dataset.IMAGES).read_bytes()).hexdigest()
-    assert len(_dataset.load(location, 1, {_dataset.IMAGES: "sha256:" + digest.upper()}).images) == 1
+    assert len(_dataset.load(location, 1, {_dataset.IMAGES: "sha256:" + digest.upper()}).columns["images"]) == 1
     error = refused(location, 1, {_dataset.IMAGES: "sha256:" + 64 * "0"})
     assert error.code == "checksum_mismatch" and digest in error.message and _dataset.IMAGES in error.message
 
@@ -110,7 +117,8 @@ WHOLE = idx_files.idx(IMAGES)
     (gzip.compress(WHOLE[:10]), "is no IDX file"),
     (gzip.compress(b"a page"), "is no IDX file"),
     (gzip.compress(idx_files.idx(LABELS)), "is no IDX file"),
-    (gzip.compress(idx_files.idx(IMAGES, kind=13)), "is no IDX file"),
+    (gzip.compress(idx_files.idx(IMAGES, kind=9)), "is no IDX file"),
+    (gzip.compress(idx_files.idx(IMAGES, kind=13)), "holds 19600"),
     (gzip.compress(WHOLE[:-1]), "holds 78399"),
     (gzip.compress(WHOLE + b"x"), "holds more"),
     (gzip.compress(bytes((0, 0, 8, 3)) + b"\xff" * 12), "more than 1 GiB"),
@@ -133,7 +141,8 @@ def test_images_and_labels_that_do_not_belong_together(tmp_path):
 
 def test_fewer_images_than_tests(tmp_path):
     error = refused(idx_files.write(tmp_path), 101)
-    assert error.code == "dataset_too_small" and "100 images" in error.message and "check_tests (101)" in error.message
+    assert error.code == "dataset_too_small" and "has 100 tests" in error.message and "check_tests (101)" in error.message
+    assert error.details == {"have": 100, "tests": 101}
 
 
 def test_a_folder_without_them(tmp_path):
@@ -145,3 +154,125 @@ def test_a_folder_without_them(tmp_path):
 def test_locations_that_are_none(location):
     error = refused(location, 1)
     assert error.code == "dataset_invalid" and "check_dataset is %r" % location in error.message
+
+
+# --- files ---
+
+def test_how_many_rows_are_used(tmp_path):
+    path = tmp_path / "x.npy"
+    numpy.save(path, numpy.arange(1200))
+    assert _dataset.load(str(path)).tests == 1000
+    assert _dataset.load(str(path), 1100).tests == 1100
+    numpy.save(path, numpy.arange(7))
+    assert _dataset.load(str(path)).tests == 7
+    numpy.save(path, numpy.arange(0))
+    assert refused(str(path)).code == refused(str(path), 1).code == "dataset_too_small"
+
+
+def test_one_file(tmp_path):
+    path = tmp_path / "wine.csv"
+    path.write_bytes(b"acid,label\n0.5,1\n0.25,2\n")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    dataset = _dataset.load("file://%s" % path, checksums={"wine.csv": "sha256:" + digest})
+    assert {name: column.tolist() for name, column in dataset.columns.items()} == {"acid": [0.5, 0.25], "label": [1, 2]}
+    assert dataset.pictures == set()
+    assert dataset.digest == "sha256:" + hashlib.sha256(digest.encode() + b"\n").hexdigest()
+    assert refused(str(path), checksums={"wine.csv": "sha256:" + 64 * "0"}).code == "checksum_mismatch"
+    assert "the dataset's files are wine.csv" in refused(str(path), checksums={"other.csv": "sha256:" + 64 * "0"}).message
+
+
+def test_an_idx_file_alone_is_named_after_it(tmp_path):
+    path = tmp_path / "t10k-images-idx3-ubyte.gz"
+    idx_files.write(tmp_path)
+    dataset = _dataset.load(str(path), 3)
+    assert list(dataset.columns) == ["t10k-images"] and dataset.pictures == {"t10k-images"}
+
+
+def test_one_file_from_a_url_with_a_signature(web):
+    folder, url = web
+    numpy.savez(folder / "mnist.npz", x=numpy.arange(5))
+    dataset = _dataset.load(url.replace("//", "//me:secret@") + "mnist.npz?Signature=secret&name=x.csv#y", 2)
+    assert dataset.columns["x"].tolist() == [0, 1] and dataset.location == url + "mnist.npz"
+    error = refused(url + "other.npz?Signature=secret")
+    assert error.code == "dataset_missing" and "other.npz answers 404" in error.message and "secret" not in error.message
+
+
+def test_an_npz_may_hold_columns_of_several_lengths_if_all_are_long_enough(tmp_path):
+    """Such as x_train and x_test."""
+    path = tmp_path / "mnist.npz"
+    numpy.savez(path, x_train=numpy.arange(60), x_test=numpy.arange(10))
+    assert [len(column) for column in _dataset.load(str(path), 10).columns.values()] == [10, 10]
+    assert "10 x_test and 60 x_train" in refused(str(path)).message
+    assert "10 x_test and 60 x_train" in refused(str(path), 11).message
+
+
+def test_a_file_for_each_column(tmp_path):
+    idx_files.write(tmp_path)
+    numpy.save(tmp_path / "codes.npy", numpy.arange(100))
+    files = {
+        "pixels": str(tmp_path / _dataset.IMAGES), "answers": "file://%s" % (tmp_path / "codes.npy"),
+        7: str(tmp_path / _dataset.LABELS),
+    }
+    dataset = _dataset.load(files, 20)
+    assert {name: column.shape for name, column in dataset.columns.items()} == {"pixels": (20, 28, 28), "answers": (20,), "7": (20,)}
+    assert dataset.pictures == {"pixels"}
+    assert dataset.location == ", ".join((
+        "7: %s" % (tmp_path / _dataset.LABELS), "answers: %s" % (tmp_path / "codes.npy"), "pixels: %s" % (tmp_path / _dataset.IMAGES),
+    ))
+    assert _dataset.load(dict(reversed(list(files.items()))), 1).digest == dataset.digest
+    assert _dataset.load({**files, "answers": files[7], 7: files["answers"]}, 1).digest != dataset.digest
+    numpy.save(tmp_path / "codes.npy", numpy.arange(101))
+    assert "100 7 and 101 answers and 100 pixels" in refused(files, 20).message
+
+
+@pytest.mark.parametrize(("files", "says"), [
+    ({}, "check_dataset is an empty mapping"), ({"x": "x.npy"}, "check_dataset is 'x.npy': use an absolute path"), ({"x": None}, "check_dataset is None"),
+    ({"x": "/data/x.csv"}, "use a file of one array"), ({"x": "/data/x"}, "use a file of one array"), ({"x": "/data/x.npz"}, "/data/x.npz"),
+])
+def test_columns_whose_files_are_none(files, says):
+    error = refused(files)
+    assert error.code == "dataset_invalid" and says in error.message
+
+
+def test_a_file_of_a_kind_that_is_not_known(tmp_path):
+    (tmp_path / "x.parquet").write_bytes(b"PAR1")
+    error = refused(str(tmp_path / "x.parquet"))
+    assert error.code == "dataset_invalid" and ".npz, .npy, .csv, .jsonl, .tfrecord" in error.message
+
+
+def test_a_file_that_is_not_there_and_one_that_is_none(tmp_path):
+    assert refused(str(tmp_path / "x.csv")).message == "check_dataset %s/x.csv cannot be read: No such file or directory." % tmp_path
+    os.mkfifo(tmp_path / "y.csv")
+    assert "is not a file" in refused(str(tmp_path / "y.csv")).message
+
+
+def test_a_file_larger_than_a_dataset(tmp_path, web, monkeypatch):
+    monkeypatch.setattr(_dataset, "MAX_BYTES", 1000)
+    (tmp_path / "x.npy").write_bytes(bytes(1001))
+    for location in (str(tmp_path / "x.npy"), web[1] + "x.npy"):
+        error = refused(location)
+        assert error.code == "dataset_invalid" and "larger than 1 GiB" in error.message
+
+
+def test_the_bytes_of_one_file(tmp_path, web):
+    (tmp_path / "golden.npz").write_bytes(b"hello")
+    assert _dataset.read(str(tmp_path / "golden.npz"), 60, "check_golden") == (str(tmp_path / "golden.npz"), b"hello")
+    assert _dataset.read(web[1] + "golden.npz?key=1", 60, "check_golden") == (web[1] + "golden.npz", b"hello")
+    for location, code, says in (
+        ("golden.npz", "golden_invalid", "check_golden is 'golden.npz'"), ("/no/such", "golden_missing", "check_golden /no/such"),
+    ):
+        with pytest.raises(Error, match=says) as caught:
+            _dataset.read(location, 60, "check_golden")
+        assert caught.value.code == code
+
+
+def test_downloads_and_archives_are_imported_where_they_are_needed():
+    """The check starts a process of its own every time."""
+    code = "import sys; sys.path.insert(0, %r); import conftest; import %s; print(sorted(%r & set(sys.modules)))"
+    late = {"ansible.module_utils.urls", "zipfile", "csv", "tempfile", "google.protobuf", "grpc"}
+    alone, ours = (
+        subprocess.run(
+            [sys.executable, "-c", code % (str(Path(idx_files.__file__).parent), name, late)], capture_output=True, text=True, check=True,
+        ).stdout for name in ("numpy", _dataset.__name__)
+    )
+    assert ours == alone

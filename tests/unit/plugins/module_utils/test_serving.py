@@ -25,6 +25,7 @@ class Cluster(_serving.Cluster):
     def __init__(self, log=LOADED, release="deployed", gpus=0, address="10.0.0.9", service_type="LoadBalancer"):
         super().__init__(None, "default", "mnist-deploy")
         self.store = Store(release)
+        self.unreadable = False
         self.text, self.gpus, self.address, self.service_type = log, gpus, address, service_type
         self.done, self.there, self.container = True, True, {"state": {"running": {"startedAt": "2026-11-22T16:00:00Z"}}}
 
@@ -63,6 +64,11 @@ class Cluster(_serving.Cluster):
 
     def log(self, pod, previous=False):
         return None if previous else self.text
+
+    def checks(self, warn):
+        if self.unreadable:
+            warn("The last result of the check is not known.")
+        return [] if self.unreadable else [{"version": 1, "passed": True}]
 
     def seen(self):
         return {
@@ -189,6 +195,13 @@ def test_an_address_that_does_not_come():
     error = refused(Cluster(address=None))
     assert error.code == "no_address"
     assert "serving_service_type" in error.message
+
+
+def test_the_last_results_of_the_check():
+    cluster = Cluster()
+    assert wait(cluster)["checks"] == [{"version": 1, "passed": True}]
+    cluster.unreadable = True
+    assert wait(cluster)["warnings"] == ["The last result of the check is not known."]
 
 
 def test_an_address_that_the_controller_cannot_reach_is_a_warning():

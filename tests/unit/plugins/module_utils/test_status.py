@@ -12,7 +12,7 @@ TEMPLATE = Path(__file__).resolve().parents[4] / "roles" / "serving" / "template
 
 def info(policy="pinned", pods=("a", "b")):
     return {
-        "policy": policy, "warnings": [], "release": None, "service": None, "address": "",
+        "policy": policy, "warnings": [], "release": None, "service": None, "address": "", "checks": [],
         "deployment": {
             "name": "d", "desired": 2, "updated": 2, "ready": 2, "available": 2, "image": "x:1", "gpus": 0,
         } if policy else None,
@@ -47,6 +47,16 @@ def table(status):
     return Environment(trim_blocks=True, lstrip_blocks=True).from_string(
         "{% macro regex_replace() %}{% endmacro %}" + TEMPLATE.read_text().replace("| regex_replace('\\..*', '')", "")
     ).render(serving_status=status, __serving_release="r", __serving_namespace="n")
+
+
+def test_the_last_results_of_the_check_are_shown():
+    found = {**info(), "checks": [
+        {"version": 2, "at": "2026-11-22T23:40:00Z", "passed": False, "message": "Inference error rate: 89.3%"},
+        {"version": None, "at": "2026-11-21T23:40:00Z", "passed": True, "message": "Agreement with golden: 99.8%"},
+    ]}
+    shown = table(serving_status(found, answers(), "mnist"))
+    assert "check       version 2, 2026-11-22T23:40:00Z: Inference error rate: 89.3%, failed\n" in shown
+    assert "check       version ?, 2026-11-21T23:40:00Z: Agreement with golden: 99.8%, passed\n" in shown
 
 
 def test_what_every_replica_serves():

@@ -8,10 +8,11 @@ import pytest
 from nas_folder import ONE, Nas, look
 from saved_models import field, model_files, tar, under, zipped
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils import _savedmodel, _warmup
+from ansible_collections.mlops.tf_serving.plugins.module_utils import _savedmodel, _tfrecord, _warmup
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils._serving_protos import messages
 from ansible_collections.mlops.tf_serving.plugins.module_utils._tensors import decode
+from ansible_collections.mlops.tf_serving.plugins.module_utils._tfrecord import crc32c, masked, record
 
 IMAGES = (numpy.arange(3 * 784).reshape(3, 28, 28) % 256 / 255).astype("float32")
 SAMPLES = _warmup.packed(IMAGES)
@@ -32,7 +33,7 @@ def written(folder, *inputs):
     """The records, as the official messages read them."""
     count = _warmup.write(str(folder), SAMPLES, "predict_images", signatures(*inputs), "mnist")
     with open(str(folder / FILE), "rb") as file:
-        requests = [predict_request(data) for data in _warmup._records(file)]
+        requests = [predict_request(data) for data in _tfrecord.records(file, 1 << 20)]
     assert (count, len(requests)) == (3, 3)
     return requests
 
@@ -57,19 +58,14 @@ def varint(data, at):
             return value, at
 
 
-def record(data):
-    length = struct.pack("<Q", len(data))
-    return length + struct.pack("<I", _warmup._masked(length)) + data + struct.pack("<I", _warmup._masked(data))
-
-
 def log(name="predict_images", kind=6):
     return field(kind, field(1, field(1, field(1, "mnist") + field(3, name))))
 
 
 def test_the_sum_is_that_of_tensorflow():
     """CRC-32C of "123456789" is e3069283; then rotated by 15 and moved on by a constant."""
-    assert _warmup._masked(b"123456789") == ((0xE3069283 >> 15 | 0xE3069283 << 17) + 0xA282EAD8) & 0xFFFFFFFF
-    assert _warmup._masked(bytes(32)) == ((0x8A9136AA >> 15 | 0x8A9136AA << 17) + 0xA282EAD8) & 0xFFFFFFFF
+    assert masked(crc32c(b"123456789")) == ((0xE3069283 >> 15 | 0xE3069283 << 17) + 0xA282EAD8) & 0xFFFFFFFF
+    assert masked(crc32c(bytes(32))) == ((0x8A9136AA >> 15 | 0x8A9136AA << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 @pytest.mark.parametrize(("tensor_text", "shape", "kind"), [
@@ -83,6 +79,17 @@ def test_what_is_written(tmp_path, tensor_text, shape, kind):
         assert (array.shape, array.dtype.name) == (shape, kind)
         for sample in array:
             numpy.testing.assert_array_equal(sample.ravel(), image.ravel().astype(kind))
+
+
+@pytest.mark.parametrize(("wanted", "shape"), [
+    ("float32[-1,4,4,3]", (1, 4, 4, 3)), ("float32[-1,48]", (1, 48)), ("float32[-1,-1,-1,-1,1]", (1, 4, 4, 3, 1)), ("float32[?]", (1, 48)),
+])
+def test_images_in_colour(tmp_path, wanted, shape):
+    images = numpy.arange(96, dtype="f4").reshape(2, 4, 4, 3)
+    assert _warmup.write(str(tmp_path), _warmup.packed(images), "s", {"s": signatures(("x", wanted))["predict_images"]}, "mnist") == 2
+    with open(str(tmp_path / FILE), "rb") as file:
+        arrays = [decode(predict_request(data).inputs["x"]) for data in _tfrecord.records(file, 1 << 20)]
+    assert [array.shape for array in arrays] == [shape, shape] and numpy.array_equal(arrays[1].ravel(), images[1].ravel())
 
 
 @pytest.mark.parametrize(("known", "words"), [
@@ -108,7 +115,7 @@ GOOD = record(log()) + record(log("", kind=2)) + record(field(4, field(1, field(
     (record(log("other")), "the signature other"), (record(b""), "not one request"), (record(field(5, b"")), "not one request"),
     (record(field(6, field(1, b""))), "no model_spec"), (record(b"\xff\xff"), "record 1"),
     (record(log()) * 1001, "1000"),
-    (struct.pack("<Q", 1 << 60) + struct.pack("<I", _warmup._masked(struct.pack("<Q", 1 << 60))), "cut off"),
+    (struct.pack("<Q", 1 << 60) + struct.pack("<I", masked(crc32c(struct.pack("<Q", 1 << 60)))), "cut off"),
 ])
 def test_a_bad_record_is_refused(tmp_path, content, words):
     (tmp_path / "assets.extra").mkdir()

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import numpy
+import pytest
+from ansible.errors import AnsibleError
+
+from ansible_collections.mlops.tf_serving.plugins.lookup.dataset import LookupModule
+
+
+class Lookup(LookupModule):
+    """The plugin without Ansible's search for its documentation, where the defaults stand."""
+
+    def set_options(self, var_options=None, direct=None, **dummy):
+        self.given = {"tests": None, "checksum": {}, "timeout": 60, **direct}
+
+    def get_option(self, option, **dummy):
+        return self.given[option]
+
+
+@pytest.fixture
+def path(tmp_path):
+    numpy.savez(tmp_path / "x.npz", images=numpy.zeros((3, 2, 2), "u1"), names=numpy.array(["a", "b", "c"]))
+    return str(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize(("tests", "number"), [(None, 3), ("", 3), ("2", 2), (2, 2)])
+def test_what_a_dataset_holds(path, tests, number):
+    assert Lookup().run([path, path], tests=tests) == 2 * [{
+        "tests": number,
+        "columns": {"images": {"type": "uint8", "shape": [number, 2, 2]}, "names": {"type": "string", "shape": [number]}},
+    }]
+
+
+@pytest.mark.parametrize(("options", "says"), [
+    ({"tests": 4}, "has 3 tests, fewer than check_tests"), ({"tests": "many"}, "check_tests is 'many'"),
+    ({"checksum": {"x.npz": "md5:0"}}, "check_dataset_checksum"),
+])
+def test_it_fails_where_the_check_would(path, options, says):
+    with pytest.raises(AnsibleError, match=says):
+        Lookup().run([path], **options)
