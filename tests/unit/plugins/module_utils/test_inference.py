@@ -157,6 +157,15 @@ def test_a_single_request_that_fails_fails_the_check(refused):
     assert "0 of 100 tests got no answer (of 60 requests failed: 1 RESOURCE_EXHAUSTED" in error.message
 
 
+def test_one_bad_reply_among_many(refused):
+    """They are read many at a time, and only the bad ones count as failed."""
+    bad = {31: encode(numpy.zeros((1, 9)), FLOAT), 50: encode(numpy.zeros((2, 10)), FLOAT), 60: b"rubbish"}
+    server = ModelServer(lambda images, call, context: bad.get(call) or one_hot(brightest(images)))
+    error = refused(server, batch_size=1, concurrency=1)
+    assert error.code == "requests_failed" and error.result["unanswered"] == 2 and error.result["wrong"] == 1
+    assert error.result["address"]["errors"] == {"MALFORMED_REPLY": 2}
+
+
 def test_a_server_that_always_fails_is_given_up(refused):
     server = ModelServer(lambda images, call, context: context.abort(grpc.StatusCode.UNAVAILABLE, "overloaded"))
     error = refused(server, batch_size=1, concurrency=1)
