@@ -6,40 +6,29 @@ Wall seconds, and CPU seconds of this machine's child processes (not of the clus
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import re
-import resource
-import statistics
 import subprocess
 import sys
-import time
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from measure import ROOT, interleaved, median, say_noise, timed
+
 SIDES = {
     "site.yml": ["ansible-playbook", "-i", "inventories/lab", "site.yml", "-e", "gpu=false"],
     "tutorial.sh": ["benchmarks/tutorial.sh", "bench-tutorial", "tutorial", "/bench-tutorial"],
 }
 
 
-def timed(side):
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    done = subprocess.run(SIDES[side], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
-    after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - start
-    if done.returncode:
-        sys.exit("%s failed:\n%s" % (side, (done.stdout + done.stderr)[-3000:]))
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return wall, cpu, done.stdout
+def unchanged(side):
+    wall, cpu, output = timed(SIDES[side], cwd=ROOT)
+    if side == "site.yml" and not re.search(r"changed=0 ", output):
+        sys.exit("the unchanged run changed something:\n" + output[-2000:])
+    return wall, cpu
 
 
-def noise():
-    """The machine's own noise: the same fixed work five times, (slowest / fastest - 1)."""
-    times = []
-    for dummy in range(5):
-        start = time.perf_counter()
-        sum(range(5_000_000))
-        times.append(time.perf_counter() - start)
-    return max(times) / min(times) - 1
+def note(number, side, measured):
+    print("round %d  %-12s wall %5.1f s  CPU %5.1f s" % (number, side, *measured), flush=True)
 
 
 def clean_up():
@@ -58,29 +47,21 @@ def main():
     if not os.environ.get("KUBECONFIG"):
         sys.exit('The lab\'s environment is missing: eval "$(tests/lab/lab env)"')
     clean_up()
-    results = {side: [] for side in SIDES}
     try:
-        first = {side: timed(side) for side in reversed(SIDES)}
-        print("machine noise %.0f %%, load %s" % (100 * noise(), os.getloadavg()[0]), flush=True)
-        for number in range(rounds):
-            for side in SIDES if number % 2 else reversed(SIDES):
-                wall, cpu, output = timed(side)
-                if side == "site.yml" and not re.search(r"changed=0 ", output):
-                    sys.exit("the unchanged run changed something:\n" + output[-2000:])
-                results[side].append((wall, cpu))
-                print("round %d  %-12s wall %5.1f s  CPU %5.1f s" % (number + 1, side, wall, cpu), flush=True)
-        print("machine noise %.0f %%, load %s" % (100 * noise(), os.getloadavg()[0]))
+        first = {side: timed(SIDES[side], cwd=ROOT) for side in reversed(SIDES)}
+        say_noise()
+        results = interleaved({side: functools.partial(unchanged, side) for side in SIDES}, rounds, note)
+        say_noise()
     finally:
         clean_up()
     print("\n%-12s  first run  median wall  (min-max)      median CPU" % "")
     for side, rows in results.items():
-        walls, cpus = zip(*rows)
+        walls = [row[0] for row in rows]
         print("%-12s  %7.1f s  %9.1f s  (%.1f-%.1f)  %9.1f s" % (
-            side, first[side][0], statistics.median(walls), min(walls), max(walls), statistics.median(cpus)))
-    ours, theirs = ([row[0] for row in results[side]] for side in SIDES)
+            side, first[side][0], median(rows, 0), min(walls), max(walls), median(rows, 1)))
+    ours, theirs = (results[side] for side in SIDES)
     print("ratio of medians, site.yml / tutorial.sh: wall %.2f, CPU %.2f" % (
-        statistics.median(ours) / statistics.median(theirs),
-        statistics.median([row[1] for row in results["site.yml"]]) / statistics.median([row[1] for row in results["tutorial.sh"]])))
+        median(ours, 0) / median(theirs, 0), median(ours, 1) / median(theirs, 1)))
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ METHODS = {
     "regress": (_serving_protos.REGRESS, _requests.regress_reply),
 }
 SINGLE_REQUESTS = 50  # one after the other, for the latency: what many at once take says more of the queue
+SINGLE_LEAST, SINGLE_SECONDS = 10, 2  # fewer where a model is slow, for every replica gets them in its turn
 GIVE_UP_AFTER = 10  # failed requests of one server: what follows would tell nothing new, and may take a timeout each
 SERVERS_AT_ONCE = 8
 CONNECT_PATIENCE = 3  # seconds; kube-proxy needs about one to serve a new address
@@ -457,7 +458,10 @@ class Server:
     def time(self, run):
         """Have some answered one after the other; then it is known which versions answered all the time."""
         if len(self.errors) < self.patience:
+            start = time.monotonic()
             for request, reply in self._replies(run.requests(self.plan, self.plan.least, SINGLE_REQUESTS), 1):
+                if len(self.singles) >= SINGLE_LEAST and time.monotonic() - start > SINGLE_SECONDS:
+                    break
                 try:
                     if reply.error:
                         raise reply.error

@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 
-Z = NormalDist().inv_cdf(0.975)
+Z = 1.9599639845400536  # NormalDist().inv_cdf(0.975) of the standard library, whose import takes 7 ms
 CHANCE = 0.05  # a p-value from here on is within noise
 
 

@@ -14,8 +14,8 @@ description:
   - The model's metadata say what it wants. What the dataset has is reshaped and cast where that is exact, and explained
     where it does not fit, before a request is sent.
   - Requests that fail are counted apart from wrong answers, and are never tried again.
-  - After the counting, 50 requests with one test each, one after the other, give the latency. One of them that fails
-    is a failed request like the others.
+  - After the counting, 50 requests with one test each, one after the other, give the latency; of a slow model as many as
+    two seconds allow, but at least 10. One of them that fails is a failed request like the others.
   - The last result of every version is kept in the ConfigMap C(RELEASE-check), and the next one is compared with it, test by
     test. Nothing is kept in check mode, or of a check that failed because servers or requests did.
   - Messages call the options by the variables of the role P(mlops.tf_serving.check#role), such as C(check_tests).

@@ -146,6 +146,13 @@ def test_the_latency_is_that_of_one_request_at_a_time(ask):
     assert 20 <= report["latency_ms"]["p50"] < 40
 
 
+def test_a_slow_model_is_timed_with_fewer_requests(ask, monkeypatch):
+    monkeypatch.setattr(_inference, "SINGLE_SECONDS", 0)
+    server = ModelServer()
+    report = ask(server)[0]["address"]
+    assert report["latency_ms"] and report["requests"] == 10 + 11 and len(server.requests) <= 10 + 12
+
+
 def test_a_single_request_that_fails_fails_the_check(refused):
     def scores(images, call, context):
         if len(images) == 1 and call == 30:
