@@ -125,7 +125,10 @@ def _judged(options, measured, api_client, warn, check_mode):
         if options["report"]:
             from ansible_collections.mlops.tf_serving.plugins.module_utils import _report
 
-            findings["report"] = _report.write(options["report"], measured, findings)
+            try:
+                findings["report"] = _report.write(options["report"], measured, findings)
+            except Error as error:  # the verdict stands: no version is taken back for a full disk
+                warn(error.message)
     result = _verdict.result(measured, findings)
     if not findings["passed"]:
         raise CheckFailed(findings["failure"], findings["code"], result)

@@ -274,7 +274,7 @@ def test_promote(play, api):
 def test_a_restarted_pod_has_the_same_state(play, api):
     old = ready(api)[0]
     api.core.delete_namespaced_pod(old.metadata.name, "default")
-    eventually(lambda: len(ready(api)) == 2 and old.metadata.name not in [pod.metadata.name for pod in ready(api)])
+    eventually(lambda: len([pod for pod in ready(api) if pod.metadata.name != old.metadata.name]) == 2)
     everywhere(api, 2)
     everywhere(api, 2, label="stable")
 

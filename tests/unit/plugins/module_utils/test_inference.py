@@ -164,6 +164,14 @@ def test_a_single_request_that_fails_fails_the_check(refused):
     assert "0 of 100 tests got no answer (of 60 requests failed: 1 RESOURCE_EXHAUSTED" in error.message
 
 
+def test_a_report_that_cannot_be_written_is_no_verdict(ask, tmp_path, monkeypatch):
+    monkeypatch.setattr(_inference._check_options, "look_around", lambda options: None)
+    (tmp_path / "file").write_text("")
+    result, warnings = ask(ModelServer(), report=str(tmp_path / "file" / "report.html"))
+    assert result["error_rate"] == 0.0 and result["report"] is None
+    assert len(warnings) == 1 and "check_report cannot be written" in warnings[0]
+
+
 def test_one_bad_reply_among_many(refused):
     """They are read many at a time, and only the bad ones count as failed."""
     bad = {31: encode(numpy.zeros((1, 9)), FLOAT), 50: encode(numpy.zeros((2, 10)), FLOAT), 60: b"rubbish"}
