@@ -226,7 +226,8 @@ def test_a_file_for_each_column(tmp_path):
 
 
 @pytest.mark.parametrize(("files", "says"), [
-    ({}, "check_dataset is an empty mapping"), ({"x": "x.npy"}, "check_dataset is 'x.npy': use an absolute path"), ({"x": None}, "check_dataset is None"),
+    ({}, "check_dataset is an empty mapping"), ({"x": "x.npy"}, "check_dataset is 'x.npy': use an absolute path"),
+    ({"x": None}, "check_dataset is None"),
     ({"x": "/data/x.csv"}, "use a file of one array"), ({"x": "/data/x"}, "use a file of one array"), ({"x": "/data/x.npz"}, "/data/x.npz"),
 ])
 def test_columns_whose_files_are_none(files, says):

@@ -263,8 +263,8 @@ def test_a_certificate_that_nobody_signed(trusting):
 
 
 def test_a_server_that_wants_a_client_certificate(trusting):
-    key, chain = pair = certificate()
-    credentials = grpc.ssl_server_credentials([pair], chain, require_client_auth=True)
+    pair = certificate()
+    credentials = grpc.ssl_server_credentials([pair], pair[1], require_client_auth=True)
     with serving(Handler(lambda context: b""), credentials) as target:
         assert "as if it wanted a client certificate" in refused_by(target, trusting(pair))
 
