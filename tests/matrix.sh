@@ -5,8 +5,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-ROWS='oldest protobuf==4.25.0 grpcio==1.60.0 numpy==1.24.0
-middle protobuf==5.29.6 grpcio==1.70.0 numpy==2.0.2
+# The oldest of which this Python has wheels; on 3.11 these very ones.
+ROWS='oldest --resolution=lowest-direct protobuf>=4.25 grpcio>=1.60 numpy>=1.24
+middle protobuf~=5.29.0 grpcio==1.70.0 numpy<2.2
 newest protobuf grpcio numpy'
 MESSAGES='tensors requests serving_protos examples hostile_server'
 CALLS='grpc plan inference'
@@ -26,7 +27,8 @@ while read -r name versions; do
   stamp="$versions $(date +%G-%V)" # once a week, for what is newest changes
   if [[ "$(cat "$venv/.versions" 2>/dev/null)" != "$stamp" ]]; then
     $uv venv --quiet --clear --python "$python" "$venv"
-    $uv pip install --quiet --python "$venv/bin/python" $versions ansible-core kubernetes cryptography pytest hypothesis
+    $uv pip install --quiet --python "$venv/bin/python" --only-binary=:all: $versions
+    $uv pip install --quiet --python "$venv/bin/python" ansible-core kubernetes cryptography pytest hypothesis
     # The package `ansible` brings kubernetes.core along; one copy will do.
     site=$(echo "$venv"/lib/python3*/site-packages)
     mkdir "$site/ansible_collections"

@@ -12,7 +12,7 @@ import numpy
 import pytest
 from fake_model_server import FLOAT, STRING, ModelServer, brightest, one_hot, serving, signatures, tensor_info
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils import _inference
+from ansible_collections.mlops.tf_serving.plugins.module_utils import _inference, _report
 from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils._serving_protos import messages
 from ansible_collections.mlops.tf_serving.plugins.module_utils._tensors import encode
@@ -165,11 +165,14 @@ def test_a_single_request_that_fails_fails_the_check(refused):
 
 
 def test_a_report_that_cannot_be_written_is_no_verdict(ask, tmp_path, monkeypatch):
+    def full(*arguments):
+        raise Error("check_report cannot be written: no space left", "report_not_written")
+
     monkeypatch.setattr(_inference._check_options, "look_around", lambda options: None)
-    (tmp_path / "file").write_text("")
-    result, warnings = ask(ModelServer(), report=str(tmp_path / "file" / "report.html"))
+    monkeypatch.setattr(_report, "write", full)
+    result, warnings = ask(ModelServer(), report=str(tmp_path / "report.html"))
     assert result["error_rate"] == 0.0 and result["report"] is None
-    assert len(warnings) == 1 and "check_report cannot be written" in warnings[0]
+    assert warnings == ["check_report cannot be written: no space left"]
 
 
 def test_one_bad_reply_among_many(refused):
