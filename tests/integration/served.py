@@ -77,8 +77,8 @@ def reload(pod, **base_paths):
 
 def ready(api):
     return [
-        pod for pod in api.pods("mnist-deploy")
-        if not pod.metadata.deletion_timestamp and all(status.ready for status in pod.status.container_statuses or [])
+        pod for pod in api.pods("mnist-deploy") if not pod.metadata.deletion_timestamp
+        and pod.status.container_statuses and all(status.ready for status in pod.status.container_statuses)
     ]
 
 
