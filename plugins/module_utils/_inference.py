@@ -57,7 +57,6 @@ SERVERS_AT_ONCE = 8
 CONNECT_PATIENCE = 3  # seconds; kube-proxy needs about one to serve a new address
 PROGRESS_EVERY = 4  # seconds
 NO_ANSWER = ("unavailable", "deadline_exceeded")
-RECORD_BYTES = 1 << 30
 READ_AT_ONCE, READ_BYTES = 64, 8 << 20  # replies that are read together
 
 
@@ -299,7 +298,12 @@ class Run:
 
 def _plain(array):
     """Classes as a list, values as a list of rows or, where each is one number, of numbers."""
-    return (array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array).tolist()
+    return _flat(array).tolist()
+
+
+def _flat(array):
+    """Rows of one value each as a row of values."""
+    return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
 
 
 class Server:
@@ -439,7 +443,7 @@ class Server:
         for kept, same in verdicts:
             kept[here] = same
         self.not_finite += len(here) - int(numpy.count_nonzero(answers.finite))
-        given = answers.given[:, 0] if answers.given.ndim == 2 and answers.given.shape[1] == 1 else answers.given
+        given = _flat(answers.given)
         if given.ndim == 1:
             self.given[here] = given
         else:
@@ -454,7 +458,7 @@ class Server:
         """For a golden file: the answers as they are, in the order of the tests."""
         if not self.raw:
             self.raw = [None] * (-(-self.tests // self.plan.batch))
-        if array.nbytes * len(self.raw) > RECORD_BYTES:
+        if array.nbytes * len(self.raw) > _answers.GOLDEN_BYTES:
             raise Error("the answers take more than 1 GiB: record fewer (check_tests)", "golden_too_large")
         self.raw[request.start // self.plan.batch] = array
 
@@ -524,8 +528,7 @@ class Server:
         reply = self.channel.ask(
             _serving_protos.GET_MODEL_METADATA, request, "GetModelMetadataResponse", self.options["timeout"]
         )
-        version = reply.model_spec.version.value if reply.model_spec.HasField("version") else None
-        return version, parsed("SignatureDefMap", reply.metadata["signature_def"].value).signature_def
+        return _requests.version_of(reply), parsed("SignatureDefMap", reply.metadata["signature_def"].value).signature_def
 
     @property
     def unanswered(self):

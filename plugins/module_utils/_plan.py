@@ -57,10 +57,11 @@ def plan(options, signatures, dataset):
     """The Plan for a dataset and a server's signatures; Error where the two do not fit."""
     name, method = _signature(options, signatures)
     signature = signatures[name]
-    columns = [column for column in dataset.columns if column != labels_column(options, dataset)]
+    labels = labels_column(options, dataset)
+    columns = [column for column in dataset.columns if column != labels]
     if method == "predict":
         inputs, fixed_batch = _tensor_inputs(options, name, signature, dataset, columns)
-        output = _output(options, name, signature, dataset)
+        output = _output(options, name, signature, dataset, labels)
     else:
         inputs, fixed_batch = _features(options, dataset, columns), None
         output = "scores" if method == "classify" else "outputs"
@@ -297,7 +298,7 @@ def _mismatch(name, signature_name, have, kind, sizes, why=None):
     )
 
 
-def _output(options, signature_name, signature, dataset):
+def _output(options, signature_name, signature, dataset, labels):
     """The output that is compared: the one asked for, else scores, else the only one."""
     names = sorted(signature.outputs)
     wanted = options["output"] or ("scores" if "scores" in names else names[0] if len(names) == 1 else None)
@@ -313,7 +314,6 @@ def _output(options, signature_name, signature, dataset):
             "output %s of signature %s is %s: the check needs numbers or text" % (wanted, signature_name, type_name(kind)),
             "signature_mismatch",
         )
-    labels = labels_column(options, dataset)
     text = labels is not None and dataset.columns[labels].dtype.kind == "O"
     if options["tolerance"] is not None and (kind == STRING or text):
         raise Error(

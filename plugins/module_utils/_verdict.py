@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import collections
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils import _check_options
 from ansible_collections.mlops.tf_serving.plugins.module_utils._comparison import agreement, compare, disagreeing, result_of
 from ansible_collections.mlops.tf_serving.plugins.module_utils._replicas import several
 from ansible_collections.mlops.tf_serving.plugins.module_utils._statistics import percent, wilson
@@ -19,8 +18,6 @@ MOST_CLASSES = 50  # in a table that a person can read
 MOST_CONFUSED = 10
 MOST_SERVERS = 4  # in the summary
 WIDTH = 160  # of a line in it
-
-look_at = _check_options.validate
 
 # One limit and what came of it. entry: for the result. sentence: why it fails the check, None where it is kept.
 Judged = collections.namedtuple("Judged", "entry code sentence")
