@@ -1,6 +1,6 @@
 """Holds our requests and replies against TensorFlow and tensorflow-serving-api: official_tensors.py FOLDER (of the lab's).
 
-Runs in a Python of its own (test_official_tensors.py), for this is the only test that imports TensorFlow (4 s, 500 MB).
+Runs in a Python of its own (test_official_protos.py), for this is the only test that imports TensorFlow (4 s, 500 MB).
 make_ndarray() is TensorFlow's decoder in Python, ParseTensor the one in C++, which is what a server has.
 """
 from __future__ import annotations
