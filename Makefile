@@ -1,20 +1,32 @@
 # `make demo` runs the tutorial on the embedded lab, `make test` passes the tests. Both install what is missing.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench bench-check load setup collection lab browser lint sanity unit matrix molecule integration clean
+.PHONY: help demo test test-all offline on-the-lab bench bench-check load setup collection lab browser lint sanity unit cores matrix mutants \
+  molecule integration clean
 
 VENV := .venv
 unexport PYTHONDONTWRITEBYTECODE # where it is set, every run compiles again all that it imports
+MARKED ?= not long
 IN_LAB := eval "$$(tests/lab/lab env)" &&
 
 help:
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: setup lab ## the tutorial's six steps on the embedded lab, from nothing
 	@$(IN_LAB) ansible-playbook -i inventories/lab site.yml -e gpu=false
 	@cat docs/next-steps.txt
 
-test: setup lint sanity unit matrix lab molecule integration ## every test; brings the lab up
+test: setup ## the short suite: everything that people meet, in less than half an hour (tests/README.md)
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line lab offline
+	@$(MAKE) --no-print-directory on-the-lab
+
+test-all: setup ## every test there is, on every ansible-core; hours
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line lab offline matrix
+	@$(MAKE) --no-print-directory on-the-lab MARKED=
+
+offline: lint unit cores sanity # what needs no cluster: while the lab is built and started
+
+on-the-lab: molecule integration
 
 bench: setup lab ## our unchanged run against the tutorial's own commands; our check against the tutorial's client and ghz
 	@$(IN_LAB) python benchmarks/tutorial.py
@@ -45,14 +57,27 @@ lint: setup
 	$(VENV)/bin/mypy
 	$(VENV)/bin/ansible-lint --offline --profile production
 
+# What depends on the core, on the oldest and the newest one; all of it on this one.
+OF_THE_CORE := --test compile --test import --test validate-modules --test ansible-doc
+
 sanity: setup
 	tests/sanity.sh
+	tests/sanity.sh --row oldest $(OF_THE_CORE)
+	tests/sanity.sh --row newest $(OF_THE_CORE)
 
 unit: setup
-	$(VENV)/bin/pytest -q tests/unit
+	$(VENV)/bin/pytest -q -n 2 -m "$(MARKED)" tests/unit
 
-matrix: setup # the inference client on old and new protobuf, grpcio and numpy
-	tests/matrix.sh
+cores: setup # what an ansible-core can change, and playbooks without a cluster, on the oldest and the newest
+	$(VENV)/bin/python tests/cores.py --only-core ends
+
+matrix: setup ## unit tests, playbooks and sanity on every ansible-core, with old and new protobuf, grpcio, numpy and kubernetes
+	$(VENV)/bin/python tests/cores.py
+	tests/sanity.sh --row oldest
+	tests/sanity.sh --row newest
+
+mutants: setup ## do the unit tests notice a wrong line? SEED=1 COUNT=500
+	$(VENV)/bin/python tests/mutants.py --seed $(or $(SEED),1) --count $(or $(COUNT),500)
 
 molecule: setup lab
 	$(IN_LAB) cd extensions && molecule test --all
@@ -61,8 +86,9 @@ browser: # Debian's Chromium, which looks at the report
 	@[ -x /usr/bin/chromium ] && [ -x /usr/bin/chromedriver ] || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	  apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-dejavu-core >/dev/null; }
 
+# Two files at a time, each in a lane of its own.
 integration: setup lab browser
-	$(IN_LAB) pytest -v --durations=15 tests/integration
+	$(IN_LAB) pytest -n 2 --dist loadfile -m "$(MARKED)" --durations=15 tests/integration
 
 clean: ## take the lab down and remove what make installed in this clone; the lab's cache stays
 	tests/lab/lab down

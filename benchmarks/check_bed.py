@@ -18,10 +18,6 @@ import ansible
 import grpc
 import load_client  # makes the official protos importable without TensorFlow
 import numpy
-from ansible.executor.module_common import modify_module
-from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader, module_loader
-from ansible.template import Templar
 from google.protobuf import descriptor_pb2
 from measure import ROOT, timed
 from tensorflow_serving.apis import get_model_metadata_pb2, prediction_service_pb2
@@ -58,7 +54,6 @@ class Bed:
         # As the tutorial's client: Debian's Python, with the grpcio, numpy and protobuf that lie beside TensorFlow.
         self.same_python = {**self.environment, "PYTHONPATH": ":".join(map(str, (
             self.collections, models.TENSORFLOW, Path(ansible.__file__).parent.parent)))}
-        init_plugin_loader([str(self.collections)])
         self.tests = models.MODELS  # the folder with the 1000 test images
         install_tools()
         self.servers["TensorFlow"] = self._model_server()
@@ -185,16 +180,14 @@ class Bed:
             target.write_bytes(descriptor_pb2.FileDescriptorSet(file=files.values()).SerializeToString())
         return target
 
-    def wrapped(self, options, module=MODULE):
-        """A module as Ansible hands it to the controller's Python: one file, its arguments and all it imports in it."""
-        built = modify_module(
-            module_name=module, module_path=module_loader.find_plugin(module), module_args=options, remote_is_local=True,
-            templar=Templar(loader=DataLoader()), task_vars={"ansible_playbook_python": sys.executable})
-        return self._file(built.b_module_data, ".py")
+    def playbook(self, module, options):
+        """Two tasks: one to begin at, and the one that is measured."""
+        tasks = [{"ansible.builtin.debug": {"msg": "before"}}, {module: options}]
+        return self._file(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]).encode(), ".yml")
 
     def arguments(self, options):
-        """The module's arguments as a file for check_client.py."""
-        return self._file(json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode(), ".json")
+        """The check's options as a file for check_client.py."""
+        return self._file(json.dumps(options).encode(), ".json")
 
     def _file(self, data, suffix):
         path = self.folder / ("%d%s" % (time.monotonic_ns(), suffix))

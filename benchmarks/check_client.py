@@ -1,4 +1,4 @@
-"""The module inference_check again and again in one process: check_client.py FEW MANY REQUESTS, two files of arguments.
+"""The engine of inference_check again and again in one process: check_client.py FEW MANY REQUESTS, two files of options.
 
 What lies between the two runs is what their difference in requests costs, all that the check does for one counted in: making
 it, sending it, reading and judging the answer. Prints {"requests", "seconds", "cpu"} of that difference as JSON, and "rate",
@@ -7,29 +7,26 @@ second run sends.
 """
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import sys
 import time
 from pathlib import Path
 
-from ansible.module_utils import basic
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.mlops.tf_serving.plugins.modules import inference_check
+from ansible_collections.mlops.tf_serving.plugins.action.inference_check import ActionModule, write_report
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.run import check
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import connect
 
 
 def run(file):
-    """(seconds, CPU seconds, result) of the module's main()."""
-    basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = Path(file).read_bytes(), "legacy"  # as Ansible hands them over
+    """(seconds, CPU seconds, result) of a check."""
     start, cpu = time.perf_counter(), time.process_time()
-    output = io.StringIO()
-    with contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
-        inference_check.main()
+    options = ArgumentSpecValidator(ActionModule.SPEC).validate(json.loads(Path(file).read_text())).validated_parameters
+    result = check(options, lambda: connect(options), lambda sentence: None, write_report)
     spent = time.perf_counter() - start, time.process_time() - cpu
-    result = json.loads(output.getvalue())
-    if result.get("failed") or result["unanswered"]:
-        sys.exit(output.getvalue())
+    if result["unanswered"]:
+        sys.exit(json.dumps(result))
     return *spent, result
 
 

@@ -9,15 +9,16 @@ cd "$(dirname "$0")/.."
 ROWS='oldest --resolution=lowest-direct protobuf>=4.25 grpcio>=1.60 numpy>=1.24
 middle protobuf~=5.29.0 grpcio==1.70.0 numpy<2.2
 newest protobuf grpcio numpy'
-MESSAGES='tensors requests serving_protos examples hostile_server'
-CALLS='grpc plan inference'
+# Test files under tests/unit/plugins/plugin_utils.
+MESSAGES='client/test_tensors client/test_requests client/test_protos client/test_examples client/test_hostile_server'
+CALLS='client/test_channel check/test_request_plan check/test_server check/test_run'
 
 uv=.venv/bin/uv
 python=.venv/bin/python
 
 run() { # run VENV TEST...
   local paths=("${@:2}")
-  paths=("${paths[@]/#/tests/unit/plugins/module_utils/test_}")
+  paths=("${paths[@]/#/tests/unit/plugins/plugin_utils/}")
   "$1/bin/python" -m pytest -q -p no:cacheprovider "${paths[@]/%/.py}"
 }
 

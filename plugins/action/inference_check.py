@@ -1,73 +1,62 @@
 # Copyright (c) The mlops.tf_serving developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Shows how far a long check is while its module runs.
-
-A module can say nothing before it ends. This one also appends lines to a file; here they are read and shown.
-"""
 from __future__ import annotations
 
-import os
-import tempfile
-import threading
-
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
-
-MODULE = "mlops.tf_serving.inference_check"
-PAUSE = 0.5  # seconds between two looks at the file
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils import specs
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.measurement import Measured
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.options import FILES, absolute
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.run import check
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import connect
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, ControllerAction, Options, require
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.interruption import raised_signals
 
 
-class ActionModule(ActionBase):
-    _supports_async = True
+class ActionModule(ControllerAction):
+    SPEC = {
+        **specs.API,
+        **specs.PORT,
+        **specs.MODEL_NAME,
+        **FILES,
+        "release": {"type": "str"},
+        "namespace": {"type": "str", "default": "default"},
+        "address": {"type": "str"},
+        "tls": {"type": "bool", "default": False},
+        "signature": {"type": "str", "default": ""},
+        "inputs": {"type": "dict", "default": {}},
+        "output": {"type": "str", "default": ""},
+        "labels": {"type": "str", "default": ""},
+        "tolerance": {"type": "float"},
+        "divisor": {"type": "float"},
+        "expected_version": {"type": "int"},
+        "version_timeout": {"type": "int", "default": 120},
+        "max_error_rate": {"type": "float", "default": 15},
+        "min_agreement": {"type": "float", "default": 99},
+        "max_latency_ms": {"type": "dict", "default": {}},
+        "max_failed_requests": {"type": "int", "default": 0},
+        "min_rate": {"type": "float"},
+        "max_difference": {"type": "float"},
+        "stable_version": {"type": "int"},
+        "batch_size": {"type": "int"},
+        "concurrency": {"type": "int", "default": 4},
+        "timeout": {"type": "float", "default": 10},
+    }
+    RULES = {"required_one_of": [("release", "address")], "mutually_exclusive": [("golden", "record")]}
+    NEEDS = ("grpc", "google.protobuf", "numpy")
 
-    def run(self, tmp=None, task_vars=None):
-        super().run(tmp, task_vars)
-        options = dict(self._task.args)
-        # The file lies on this host and is this user's; an async task outlives it.
-        if (
-            self._connection.transport != "local" or self._connection.become or self._task.async_val
-            or options.get("progress")
-        ):
-            return self._module(options, task_vars)
-        handle, path = tempfile.mkstemp(prefix="inference_check_")
-        os.close(handle)
-        try:
-            with Follower(path, "%s: " % (task_vars or {}).get("inventory_hostname", "check")):
-                result = self._module({**options, "progress": path}, task_vars)
-        finally:
-            os.unlink(path)
-        result.get("invocation", {}).get("module_args", {}).pop("progress", None)
-        return result
+    def act(self, options: Options) -> Answer:
+        if options["release"]:
+            require(("kubernetes",))
+        options = absolute(options, self._loader.get_basedir())
+        with raised_signals():
+            return check(options, lambda: connect(options), self.warn, write_report, self.check_mode, self.show)
 
-    def _module(self, options, task_vars):
-        return self._execute_module(
-            module_name=MODULE, module_args=options, task_vars=task_vars, wrap_async=self._task.async_val,
-        )
+    def show(self, line: str) -> None:
+        """What those who wait for a long check see."""
+        self._display.display("%s: %s" % (self.host, line))
 
 
-class Follower:
-    """Context manager: shows the lines that are appended to a file meanwhile."""
+def write_report(path: str, result: Measured, findings: Answer) -> str:
+    from ansible_collections.mlops.tf_serving.plugins.plugin_utils.report import files  # and matplotlib with it
 
-    def __init__(self, path, prefix):
-        self.path, self.prefix = path, prefix
-        self.over = threading.Event()
-        self.thread = threading.Thread(target=self._follow, daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *exception):
-        self.over.set()
-        self.thread.join()
-
-    def _follow(self):
-        with open(self.path, encoding="utf-8", errors="replace") as file:
-            rest = ""
-            while True:
-                last = self.over.wait(PAUSE)
-                *lines, rest = (rest + file.read()).split("\n")
-                for line in lines:
-                    Display().display(self.prefix + line)
-                if last:
-                    return
+    written: str = files.write(path, result, findings)
+    return written

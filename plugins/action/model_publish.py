@@ -8,50 +8,60 @@ from __future__ import annotations
 
 import hashlib
 import os
+from typing import Any
 
 from ansible.errors import AnsibleError
-from ansible.plugins.action import ActionBase
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils import _dataset, _warmup
-from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils._model_request import Request, checksum_mismatch
+from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import warmup
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import (
+    PUBLISH,
+    PUBLISH_RULES,
+    Request,
+    checksum_mismatch,
+)
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import dataset
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, Options, require
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.node_action import NodeAction
 
-MODULE = "mlops.tf_serving.model_publish"
 
+class ActionModule(NodeAction):
+    MODULE = "mlops.tf_serving.model_publish"
+    SPEC, RULES = PUBLISH, PUBLISH_RULES
 
-class ActionModule(ActionBase):
-    def run(self, tmp=None, task_vars=None):
-        super().run(tmp, task_vars)
-        options = dict(self._task.args)
-        try:
-            request = Request({**options, "archive_copy": None, "warmup_samples": None})
-            path = None
-            if request.archive is not None and request.kind == "controller" and options.get("state") != "absent":
-                path, digest = self._archive(request)
-                options.update(archive=path, checksum="sha256:" + digest)
-            result = self._module(options, task_vars)
-            needs = result.get("needs") or []
-            if "warmup" in needs:
-                options["warmup_samples"] = self._samples(request)
-            if "archive" in needs:
-                result = self._with_copy(path, options, task_vars)
-            elif needs:
-                result = self._module(options, task_vars)
-        except Error as error:
-            return {"failed": True, "msg": error.message, "failure": error.as_dict()}
-        return result
+    def act(self, options: Options, request: Request) -> Answer:
+        path = None
+        if request.archive and request.archive.kind == "controller" and options.get("state") != "absent":
+            path, digest = self._archive(options["archive"], request.checksum)
+            options = {**options, "archive": path, "checksum": "sha256:" + digest}
+        answer: Answer = self.on_node(options)
+        needs = answer.get("needs") or []
+        if "warmup" in needs:
+            options = {**options, "warmup_samples": self._samples(request)}
+        if "archive" in needs:
+            answer = self._with_copy(path, options)
+        elif "warmup" in needs:
+            answer = self.on_node(options)
+        return self._concluded(answer) if "verified" in answer else answer
 
-    def _module(self, options, task_vars):
-        return self._execute_module(module_name=MODULE, module_args=options, task_vars=task_vars)
+    def _concluded(self, answer: Answer) -> Answer:
+        """With what a person should know, and whether the NAS holds just what is asked for: then there is nothing to do."""
+        remarks = [answer["message"]] if answer["message"] else []
+        if not remarks and not answer["verified"] and not (self._task.check_mode and answer["changed"]):
+            remarks = [
+                "unverified: the archive is known by the headers of the web server only; set model_checksum: %s"
+                % answer["checksum"]
+            ]
+        return {**answer, "remarks": remarks, "up_to_date": not (answer["changed"] or answer.get("needs"))}
 
-    def _archive(self, request):
+    def _archive(self, wanted: str, checksum: str | None) -> tuple[str, str]:
         """(path on the controller, sha256)"""
         try:
-            path = self._find_needle("files", os.path.expanduser(request.archive))
+            path = self._find_needle("files", os.path.expanduser(wanted))
         except AnsibleError:
             raise Error(
-                "model_archive %r is not on the controller. Use an absolute path or one relative to the playbook, a URL, or"
-                " file:///PATH for a file on model_node." % request.archive, "archive_not_found",
+                "model_archive %r is not on the controller. Use an absolute path or one relative to the playbook, a URL,"
+                " or file:///PATH for a file on model_node." % wanted, "archive_not_found",
             ) from None
         if os.path.isdir(path):
             raise Error(
@@ -67,15 +77,15 @@ class ActionModule(ActionBase):
             raise Error(
                 "model_archive %s cannot be read on the controller: %s." % (path, error.strerror), "archive_unreadable"
             ) from error
-        if request.checksum not in (None, digest.hexdigest()):
-            raise checksum_mismatch(path, request.checksum, digest.hexdigest())
+        if checksum not in (None, digest.hexdigest()):
+            raise checksum_mismatch(path, checksum, digest.hexdigest())
         return path, digest.hexdigest()
 
-    def _samples(self, request):
-        if _dataset.IMPORT_ERROR:
-            raise Error("model_warmup needs numpy in the controller's Python (pip install numpy).", "library_missing")
+    def _samples(self, request: Request) -> dict[str, Any]:
+        require(("numpy",))
         try:
-            dataset = _dataset.load(request.warmup_dataset, request.warmup, self._task.args.get("warmup_dataset_checksum") or None)
+            checksums = self._task.args.get("warmup_dataset_checksum") or None
+            data = dataset.load(request.warmup_dataset, request.warmup, checksums)
         except Error as error:
             if error.code != "dataset_too_small":
                 raise
@@ -83,30 +93,29 @@ class ActionModule(ActionBase):
                 "model_warmup is %d, and the dataset %s has %d images: lower it."
                 % (request.warmup, request.warmup_dataset, error.details["have"]), error.code,
             ) from None
-        pictures = sorted(dataset.pictures)
-        if "images" not in dataset.columns and len(pictures) != 1:
+        pictures = sorted(data.pictures)
+        if "images" not in data.columns and len(pictures) != 1:
             raise Error(
                 "No warm-up records can be made of the dataset %s: it has no column images, and %s (its columns: %s). Change"
                 " check_dataset, or set model_warmup: 0." % (
-                    dataset.location, "more than one of pictures" if pictures else "none of pictures",
-                    ", ".join(sorted(dataset.columns)),
+                    data.location, "more than one of pictures" if pictures else "none of pictures",
+                    ", ".join(sorted(data.columns)),
                 ), "warmup_impossible",
             )
-        name = "images" if "images" in dataset.columns else pictures[0]
-        images = dataset.columns[name]
+        name = "images" if "images" in data.columns else pictures[0]
+        images = data.columns[name]
         if images.dtype.kind not in "biuf":
             raise Error(
                 "No warm-up records can be made of the dataset %s: its column %s does not hold numbers. Change check_dataset, or"
-                " set model_warmup: 0." % (dataset.location, name), "warmup_impossible",
+                " set model_warmup: 0." % (data.location, name), "warmup_impossible",
             )
-        return _warmup.packed(images.astype("float32") / (255 if name in pictures else 1))
+        return warmup.packed(images / (255 if name in pictures else 1))
 
-    def _with_copy(self, path, options, task_vars):
-        folder = self._make_tmp_path()
-        try:
-            copy = self._connection._shell.join_path(folder, "archive")
-            self._transfer_file(path, copy)
-            self._fixup_perms2((folder, copy))
-            return self._module({**options, "archive_copy": copy}, task_vars)
-        finally:
-            self._remove_tmp_path(folder)
+    def _with_copy(self, path: str | None, options: Options) -> Answer:
+        # In the folder of this task, which goes when the task ends: another one would take its place, and it would stay.
+        folder = self._connection._shell.tmpdir or self._make_tmp_path()
+        copy = self._connection._shell.join_path(folder, "archive")
+        self._transfer_file(path, copy)
+        self._fixup_perms2((folder, copy))
+        answer: Answer = self.on_node({**options, "archive_copy": copy})
+        return answer

@@ -48,37 +48,29 @@ _raw:
   elements: dict
 """
 
+from typing import Any
+
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils import _dataset
-from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import dataset
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.options import validate
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.preflight import described
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import require
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.values import blank
 
 
 class LookupModule(LookupBase):
-    def run(self, terms, variables=None, **kwargs):
+    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[dict[str, Any]]:
         self.set_options(var_options=variables, direct=kwargs)
-        if _dataset.IMPORT_ERROR:
-            raise AnsibleError("The inference check needs numpy in the controller's Python (pip install numpy).")
-        tests = str(self.get_option("tests") or "")
-        if not tests.isdecimal() and tests:
-            raise AnsibleError("check_tests is %r: use a whole number from 1." % tests)
+        tests = self.get_option("tests")
         try:
+            require(("numpy",))
+            validate({"tests": tests})
+            number = None if blank(tests) else int(tests)
             return [
-                _seen(_dataset.load(
-                    term, int(tests) if tests else None, self.get_option("checksum"), self.get_option("timeout")
-                ))
-                for term in terms
+                described(dataset.load(term, number, self.get_option("checksum"), self.get_option("timeout"))) for term in terms
             ]
         except Error as error:
             raise AnsibleError(error.message) from None  # or Ansible prints every cause again
-
-
-def _seen(dataset):
-    return {
-        "tests": dataset.tests,
-        "columns": {
-            name: {"type": "string" if column.dtype.kind == "O" else column.dtype.name, "shape": list(column.shape)}
-            for name, column in dataset.columns.items()
-        },
-    }

@@ -17,6 +17,10 @@ description:
 author: The mlops.tf_serving developers (@mlops)
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
+  - mlops.tf_serving.controller
+requirements:
+  - python >= 3.10
+  - kubernetes >= 24.2
 options:
   name:
     description: Name of the Deployment.
@@ -94,35 +98,3 @@ failure:
       description: What was found.
       type: dict
 """
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect
-from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils._scale import Deployments, converge, replica_count
-
-
-def main():
-    module = AnsibleModule(
-        argument_spec={
-            **AUTH_ARG_SPEC,
-            "name": {"type": "str", "required": True},
-            "namespace": {"type": "str", "default": "default"},
-            "replicas": {"type": "raw", "required": True},
-            "wait": {"type": "bool", "default": True},
-            "wait_timeout": {"type": "int", "default": 300},
-            "pending_timeout": {"type": "int", "default": 30},
-        },
-        supports_check_mode=True,
-    )
-    options = module.params
-    try:
-        replica_count(options["replicas"])
-        deployments = Deployments(connect(module), options["name"], options["namespace"])
-        module.exit_json(**converge(deployments, options, module.check_mode))
-    except Error as error:
-        module.fail_json(msg=error.message, failure=error.as_dict())
-
-
-if __name__ == "__main__":
-    main()

@@ -18,22 +18,24 @@ description:
     two seconds allow, but at least 10. One of them that fails is a failed request like the others.
   - The last result of every version is kept in the ConfigMap C(RELEASE-check), and the next one is compared with it, test by
     test. Nothing is kept in check mode, or of a check that failed because servers or requests did.
+  - Shows the progress of a check that takes longer than some seconds.
   - Messages call the options by the variables of the role P(mlops.tf_serving.check#role), such as C(check_tests).
 author:
   - The mlops.tf_serving developers (@mlops)
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
+  - mlops.tf_serving.controller
+  - mlops.tf_serving.release.port
+  - mlops.tf_serving.release.model_name
+  - mlops.tf_serving.check_files
 requirements:
-  - python >= 3.9
-  - kubernetes >= 24.2
+  - python >= 3.10
+  - kubernetes >= 24.2, for O(release)
   - grpcio >= 1.60
   - protobuf >= 4.25
   - numpy >= 1.24
   - matplotlib and jinja2, for O(report)
 attributes:
-  action:
-    description: Shows the progress of a check that takes longer than some seconds, where the module runs on the controller.
-    support: full
   check_mode:
     description: Asks as well, because that changes nothing. Skipped where the release has no Deployment yet.
     support: full
@@ -51,26 +53,15 @@ options:
     description: Namespace of the release.
     type: str
     default: default
-  port:
-    description: gRPC port of the container, and of O(address) if that names none.
-    type: int
-    default: 9090
   address:
     description:
-      - HOST or HOST:PORT of the Service, as seen from the controller. Empty means none.
+      - HOST or HOST:PORT of the Service, as seen from the controller; without a port, O(port). Empty means none.
       - Together with O(release), an address that the controller cannot reach is a warning.
     type: str
   tls:
     description: Whether to speak TLS with O(address). The pods are reached through the Kubernetes API, without it.
     type: bool
     default: false
-  tls_ca_cert:
-    description: File with the certificates that are trusted for that. Left out, those that gRPC brings along.
-    type: path
-  model_name:
-    description: Name under which the model is served.
-    type: str
-    required: true
   signature:
     description:
       - Signature to call, a predict, classify or regress one.
@@ -106,7 +97,7 @@ options:
     description: What numbers are divided by before they are sent. Left out, 255 for pictures from IDX files, else 1.
     type: float
   expected_version:
-    description: Version that has to answer. Left out, any will do. Not enforced in check mode.
+    description: Version that has to answer, from 1. Left out, any will do. Not enforced in check mode.
     type: int
   version_timeout:
     description:
@@ -114,35 +105,6 @@ options:
       - A model server looks for new versions from time to time, and NFS remembers a folder for up to a minute.
     type: int
     default: 120
-  dataset:
-    description:
-      - Path on this host or http(s) URL of a folder with the files C(t10k-images-idx3-ubyte.gz) and
-        C(t10k-labels-idx1-ubyte.gz), which become the columns C(images) and C(labels).
-      - Or of one file, C(.npz), C(.npy), C(.csv), C(.jsonl), C(.tfrecord) (of tf.Example) or IDX, each maybe with C(.gz).
-      - Or a mapping of columns to files with one array each (C(.npy) or IDX).
-    type: raw
-    required: true
-  dataset_checksum:
-    description: Checksums as C(sha256:HEX) by file name.
-    type: dict
-    default: {}
-  dataset_timeout:
-    description: Seconds for the download of each file.
-    type: int
-    default: 60
-  golden:
-    description:
-      - Path on this host or http(s) URL of a golden file, made with O(record). The answers are compared with those of the
-        version that was trusted then.
-    type: str
-  record:
-    description:
-      - Path (.npz) of a golden file to write, from the answers of one server, instead of judging them.
-      - A file that holds the same answers already is not changed.
-    type: path
-  tests:
-    description: Number of tests that every replica is asked, from the start of the dataset. Left out, 1000, or all if there are fewer.
-    type: int
   max_error_rate:
     description: Highest error rate to pass, in percent, compared with the rate as it is printed (one decimal).
     type: float
@@ -160,7 +122,8 @@ options:
     type: int
     default: 0
   min_rate:
-    description: Lowest rate to pass, in requests per second to one server with O(batch_size) and O(concurrency). Left out, any will do.
+    description:
+      - Lowest rate to pass, in requests per second to one server with O(batch_size) and O(concurrency). Left out, any will do.
     type: float
   max_difference:
     description:
@@ -169,7 +132,8 @@ options:
       - Where no comparable result is kept, a warning says so, and the other thresholds decide.
     type: float
   stable_version:
-    description: Version that is stable now, to compare with. Left out, or where it is the one that answers, there is none.
+    description:
+      - Version that is stable now, from 1, to compare with. Left out, or where it is the one that answers, there is none.
     type: int
   batch_size:
     description:
@@ -184,14 +148,6 @@ options:
     description: Seconds for one request.
     type: float
     default: 10
-  report:
-    description:
-      - Path of a report for people on this host, one HTML file that needs nothing else.
-      - A path that ends in C(/) is a folder, which gets C(MODEL.html) and an index of all reports in it.
-    type: str
-  progress:
-    description: File to which a line is appended every few seconds. The action plugin sets it, and shows the lines.
-    type: path
 """
 
 EXAMPLES = r"""
@@ -305,7 +261,10 @@ thresholds:
     bound: {description: The limit., type: float, returned: always}
     value: {description: What was measured., type: float, returned: always}
     passed: {description: Whether it was kept., type: bool, returned: always}
-    within_noise: {description: Whether so many tests cannot tell on which side of the limit the model is., type: bool, returned: always}
+    within_noise:
+      description: Whether so many tests cannot tell on which side of the limit the model is.
+      type: bool
+      returned: always
     noise: {description: That in words., type: str, returned: always}
 confused:
   description: Of the worst, which class was taken for which, the most frequent first, at most ten.
@@ -328,7 +287,11 @@ comparison:
     interval: {description: Its interval., type: list, elements: float, returned: always}
     agreement: {description: The other agreement in percent., type: float, returned: always}
     points: {description: The difference in percentage points; more than 0 is worse., type: float, returned: always}
-    points_interval: {description: Between which values it lies with 95 % confidence., type: list, elements: float, returned: always}
+    points_interval:
+      description: Between which values it lies with 95 % confidence.
+      type: list
+      elements: float
+      returned: always
     newly_wrong: {description: Tests that were right then and are wrong now; null above 20000 tests., type: int, returned: always}
     newly_right: {description: Tests that were wrong then and are right now., type: int, returned: always}
     p_value: {description: Of McNemar's exact test., type: float, returned: always}
@@ -374,7 +337,8 @@ replicas:
     rate: {description: Requests per second of those that were counted., type: float, returned: always}
     latency_ms:
       description:
-        - "Milliseconds of a request with one test while no other is under way: p50, p90, p99 and max. Null where none was answered."
+        - "Milliseconds of a request with one test while no other is under way: p50, p90, p99 and max. Null where none was
+          answered."
         - The way through the API server counts in.
       type: dict
       returned: always
@@ -388,63 +352,3 @@ failure:
   returned: on failure
   type: dict
 """
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect
-from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils._inference import check, require_libraries
-
-ARGUMENT_SPEC = {
-    **AUTH_ARG_SPEC,
-    "release": {"type": "str"},
-    "namespace": {"type": "str", "default": "default"},
-    "port": {"type": "int", "default": 9090},
-    "address": {"type": "str"},
-    "tls": {"type": "bool", "default": False},
-    "tls_ca_cert": {"type": "path"},
-    "model_name": {"type": "str", "required": True},
-    "signature": {"type": "str", "default": ""},
-    "inputs": {"type": "dict", "default": {}},
-    "output": {"type": "str", "default": ""},
-    "labels": {"type": "str", "default": ""},
-    "tolerance": {"type": "float"},
-    "divisor": {"type": "float"},
-    "expected_version": {"type": "int"},
-    "version_timeout": {"type": "int", "default": 120},
-    "dataset": {"type": "raw", "required": True},
-    "dataset_checksum": {"type": "dict", "default": {}},
-    "dataset_timeout": {"type": "int", "default": 60},
-    "golden": {"type": "str"},
-    "record": {"type": "path"},
-    "tests": {"type": "int"},
-    "max_error_rate": {"type": "float", "default": 15},
-    "min_agreement": {"type": "float", "default": 99},
-    "max_latency_ms": {"type": "dict", "default": {}},
-    "max_failed_requests": {"type": "int", "default": 0},
-    "min_rate": {"type": "float"},
-    "max_difference": {"type": "float"},
-    "stable_version": {"type": "int"},
-    "batch_size": {"type": "int"},
-    "concurrency": {"type": "int", "default": 4},
-    "timeout": {"type": "float", "default": 10},
-    "report": {"type": "str"},
-    "progress": {"type": "path"},
-}
-
-
-def main():
-    module = AnsibleModule(
-        ARGUMENT_SPEC, required_one_of=[("release", "address")], mutually_exclusive=[("golden", "record")],
-        supports_check_mode=True,
-    )
-    require_libraries(module)
-    try:
-        result = check(module.params, lambda: connect(module), module.warn, module.check_mode)
-    except Error as error:
-        module.fail_json(msg=error.message, failure=error.as_dict(), **getattr(error, "result", {}))
-    module.exit_json(**{"changed": False, **result})
-
-
-if __name__ == "__main__":
-    main()

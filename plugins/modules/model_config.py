@@ -20,11 +20,20 @@ author:
   - The mlops.tf_serving developers (@mlops)
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
+  - mlops.tf_serving.controller
+  - mlops.tf_serving.release
+  - mlops.tf_serving.release.port
+  - mlops.tf_serving.release.model_name
 requirements:
-  - python >= 3.9
+  - python >= 3.10
   - kubernetes >= 24.2
   - grpcio >= 1.60
   - protobuf >= 4.25
+notes:
+  - Of the release it writes the ConfigMap C(RELEASE-model-config). The account needs get, create, patch and delete on configmaps,
+    get on deployments, list and patch on pods, get on pods/log, and get and create on pods/portforward.
+  - Without patch on pods a warning says that a server which starts anew in its pod within the next two minutes may read
+    the file as it was.
 attributes:
   check_mode:
     description: Reports the steps that would be walked, and changes nothing.
@@ -36,32 +45,12 @@ attributes:
     description: Nothing is written or pushed where the ConfigMap and every replica are as wanted.
     support: full
 options:
-  release:
-    description:
-      - Helm release, whose ConfigMap is C(RELEASE-model-config). The account needs get, create, patch and delete on
-        configmaps, get on deployments, list and patch on pods, get on pods/log, and get and create on pods/portforward.
-      - Without patch on pods a warning says that a server which starts anew in its pod within the next two minutes may read
-        the file as it was.
-    type: str
-    required: true
-  namespace:
-    description: Namespace of the release.
-    type: str
-    default: default
-  port:
-    description: gRPC port of the container.
-    type: int
-    default: 9090
-  model_name:
-    description: Name under which the model is served.
-    type: str
-    required: true
   base_path:
     description: Folder of the versions, as the container sees it.
     type: str
     required: true
   state:
-    description: V(absent) deletes the ConfigMap and asks no replica.
+    description: V(absent) deletes the ConfigMap, once the release has gone, and asks no replica.
     type: str
     choices: [present, absent]
     default: present
@@ -73,6 +62,10 @@ options:
     type: int
   only_if_absent:
     description: Only makes the ConfigMap where there is none, and asks no replica. An existing one is never changed.
+    type: bool
+    default: false
+  checks:
+    description: With O(state=absent), whether to forget the kept results of M(mlops.tf_serving.inference_check) too.
     type: bool
     default: false
   timeout:
@@ -145,43 +138,3 @@ failure:
   returned: on failure
   type: dict
 """
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.mlops.tf_serving.plugins.module_utils import _grpc
-from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect
-from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils._promotion import ConfigMap, converge
-from ansible_collections.mlops.tf_serving.plugins.module_utils._serving_versions import Replicas
-
-ARGUMENT_SPEC = {
-    **AUTH_ARG_SPEC,
-    "release": {"type": "str", "required": True},
-    "namespace": {"type": "str", "default": "default"},
-    "port": {"type": "int", "default": 9090},
-    "model_name": {"type": "str", "required": True},
-    "base_path": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "stable": {"type": "int"},
-    "canary": {"type": "int"},
-    "only_if_absent": {"type": "bool", "default": False},
-    "timeout": {"type": "int", "default": 300},
-}
-
-
-def main():
-    module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
-    _grpc.require_library(module)
-    options = module.params
-    release = options["namespace"], options["release"]
-    try:
-        api_client = connect(module)
-        with Replicas(api_client, *release, options["port"]) as replicas:
-            result = converge(ConfigMap(api_client, *release), replicas, options, module.warn, module.check_mode)
-    except Error as error:
-        module.fail_json(msg=error.message, failure=error.as_dict())
-    module.exit_json(**result)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,6 @@
 #!/usr/bin/python
 # Copyright (c) The mlops.tf_serving developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: model_publish
@@ -15,13 +14,16 @@ description:
   - The mount lives in a private mount namespace. Nothing stays mounted after success, failure or a killed run.
   - A live version is never changed. The same content again is no change, other content under the same number is an error.
   - Beside the versions, C(.provenance/VERSION.json) says where each came from. It decides whether to download again.
-  - A version that was withdrawn or pruned (M(mlops.tf_serving.model_versions)) is not published again, unless O(reinstate) says so.
+  - A version that was withdrawn or pruned (M(mlops.tf_serving.model_versions)) is not published again, unless O(reinstate)
+    says so.
   - Runs on one model exclude one another by a lock on the export.
-  - Needs nothing but Python, root and an NFS client on the target.
+extends_documentation_fragment: mlops.tf_serving.nas
 attributes:
   check_mode:
     support: full
-    description: Mounts read-only, asks the web server for the archive's headers, and predicts.
+    description:
+      - Mounts read-only, asks the web server for the archive's headers, and predicts.
+      - Where nothing would change, the answer is that of a real run, which can be left out if RV(up_to_date).
   diff_mode:
     support: full
     description: Shows the versions below the base path before and after.
@@ -50,8 +52,8 @@ options:
         version was published, and the result is not RV(verified).
     type: str
   version:
-    description: Number to publish under, instead of the name of the archive's folder.
-    type: str
+    description: Number from 1 to publish under, instead of the name of the archive's folder.
+    type: int
   reinstate:
     description: Whether to bring a version back that was withdrawn or pruned, if it is the one that the archive holds.
     type: bool
@@ -81,39 +83,8 @@ options:
     type: str
     default: predict_images
   warmup_samples:
-    description: Where the action plugin has put the images. Not for playbooks.
+    description: The images, as the action plugin sends them. Not for playbooks.
     type: dict
-  base_path:
-    description: Folder of the model's versions, as a path inside the NAS. It has to lie in O(nas_export).
-    type: str
-    required: true
-  nas_server:
-    description: Name or address of the NFS server.
-    type: str
-    required: true
-  nas_export:
-    description: Export to mount. If it does not exist and the server's root can be mounted, it is created there.
-    type: str
-    default: /
-  nas_options:
-    description:
-      - Mount options. Locks need NFSv4, or NFSv3 with a lock manager or with V(nolock).
-      - Unless V(hard) or V(softerr) is among them, V(soft) is added for this mount alone, with O(mount_timeout) as its
-        time-out. Every file is synced and checked, so no write is lost unnoticed.
-    type: str
-    default: vers=4.0
-  mount_timeout:
-    description: Seconds for one mount.
-    type: int
-    default: 30
-  lock_timeout:
-    description: Seconds to wait for another run on the same model.
-    type: int
-    default: 300
-  timeout:
-    description: Seconds for everything together.
-    type: int
-    default: 1800
   max_size:
     description: Bytes that the archive may have, packed and unpacked.
     type: int
@@ -189,7 +160,7 @@ checked:
   returned: with state present
   type: str
 warmup:
-  description: Number of warm-up requests in the version.
+  description: Number of warm-up requests in the version. Null in check mode if only the archive knows it.
   returned: with state present
   type: int
 tree:
@@ -213,11 +184,11 @@ verified:
   returned: with state present
   type: bool
 size:
-  description: Bytes of the version.
+  description: Bytes of the version. Null in check mode if only the archive knows it.
   returned: with state present
   type: int
 archive_size:
-  description: Bytes of the archive.
+  description: Bytes of the archive. Null in check mode if only the archive knows it.
   returned: with state present
   type: int
 signatures:
@@ -230,7 +201,7 @@ signatures:
       inputs: {images: "float32[-1,784]"}
       outputs: {scores: "float32[-1,10]"}
 published:
-  description: When the version was published (UTC).
+  description: When the version was published (UTC). Null in check mode if only the archive knows it.
   returned: with state present
   type: str
   sample: "2026-11-22T16:18:00Z"
@@ -238,59 +209,36 @@ duration:
   description: Seconds on the node, without mounting.
   returned: with state present
   type: float
+needs:
+  description: V(tidying), if another run works on the model or has left something behind that a real run tidies up.
+  returned: in check mode, if there is such
+  type: list
+  elements: str
+up_to_date:
+  description: Whether a real run would find nothing to do, not even to tidy up.
+  returned: with state present
+  type: bool
+remarks:
+  description: Lines for people. RV(message), or else what an archive that is not RV(verified) lacks.
+  returned: with state present
+  type: list
+  elements: str
 failure:
   description: What went wrong, for programs. C(message), C(code) and C(details).
   returned: failure
   type: dict
 """
 
-import functools
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils import _nas_mount, _publish
-from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils._model_request import Request
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import publish
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import PUBLISH, PUBLISH_RULES
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.run import run
 
 
 def main():
-    module = AnsibleModule(
-        argument_spec={
-            "state": {"choices": ["present", "absent"], "default": "present"},
-            "archive": {},
-            "archive_copy": {"type": "path"},
-            "checksum": {},
-            "version": {},
-            "reinstate": {"type": "bool", "default": False},
-            "newest": {"type": "bool", "default": False},
-            "warmup": {"type": "int", "default": 0},
-            "warmup_dataset": {"type": "raw"},
-            "warmup_dataset_checksum": {"type": "dict"},
-            "warmup_signature": {"default": "predict_images"},
-            "warmup_samples": {"type": "dict"},
-            "base_path": {"required": True},
-            "nas_server": {"required": True},
-            "nas_export": {"default": "/"},
-            "nas_options": {"default": "vers=4.0"},
-            "mount_timeout": {"type": "int", "default": 30},
-            "lock_timeout": {"type": "int", "default": 300},
-            "timeout": {"type": "int", "default": 1800},
-            "max_size": {"type": "int", "default": 20 << 30},
-        },
-        required_if=[("state", "present", ["archive"])],
-        supports_check_mode=True,
-    )
-    try:
-        request = Request(module.params)
-        export = _nas_mount.Export(request.server, request.export, request.options, request.mount_timeout)
-        work = functools.partial(
-            _publish.absent if module.params["state"] == "absent" else _publish.publish,
-            request=request, check_mode=module.check_mode,
-        )
-        result = _nas_mount.within(export, work, request.timeout, read_only=module.check_mode, scratch=module.tmpdir)
-    except Error as error:
-        module.fail_json(msg=error.message, failure=error.as_dict())
-    module.exit_json(**result)
+    module = AnsibleModule(argument_spec=PUBLISH, supports_check_mode=True, **PUBLISH_RULES)
+    run(module, publish.absent if module.params["state"] == "absent" else publish.publish)
 
 
 if __name__ == "__main__":

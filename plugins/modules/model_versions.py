@@ -1,7 +1,6 @@
 #!/usr/bin/python
 # Copyright (c) The mlops.tf_serving developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: model_versions
@@ -17,6 +16,7 @@ description:
   - Neither is published again by M(mlops.tf_serving.model_publish), unless
     O(mlops.tf_serving.model_publish#module:reinstate) says so.
   - Mounts and locks as M(mlops.tf_serving.model_publish) does. A mere list takes no lock and mounts read-only.
+extends_documentation_fragment: mlops.tf_serving.nas
 attributes:
   check_mode:
     support: full
@@ -52,34 +52,6 @@ options:
     type: list
     elements: int
     default: []
-  base_path:
-    description: Folder of the model's versions, as a path inside the NAS. It has to lie in O(nas_export).
-    type: str
-    required: true
-  nas_server:
-    description: Name or address of the NFS server.
-    type: str
-    required: true
-  nas_export:
-    description: Export to mount.
-    type: str
-    default: /
-  nas_options:
-    description: Mount options, as in M(mlops.tf_serving.model_publish).
-    type: str
-    default: vers=4.0
-  mount_timeout:
-    description: Seconds for one mount.
-    type: int
-    default: 30
-  lock_timeout:
-    description: Seconds to wait for another run on the same model.
-    type: int
-    default: 300
-  timeout:
-    description: Seconds for everything together.
-    type: int
-    default: 1800
 """
 
 EXAMPLES = r"""
@@ -115,7 +87,9 @@ versions:
       description: Its number.
       type: int
     state:
-      description: V(live), V(withdrawn) or V(pruned).
+      description:
+        - V(live), V(withdrawn) or V(pruned).
+        - V(ignored) for a folder 0, which servers take for a version. Here versions start at 1, and it is left alone.
       type: str
     size:
       description: Bytes on the NAS. 0 if the data was deleted.
@@ -164,42 +138,16 @@ failure:
   type: dict
 """
 
-import functools
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils import _model_versions, _nas_mount
-from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils._model_request import Request
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import versions
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import VERSIONS
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.run import run
 
 
 def main():
-    module = AnsibleModule(
-        argument_spec={
-            "withdraw": {"type": "list", "elements": "int", "default": []},
-            "reason": {"default": "withdrawn by hand"},
-            "keep": {"type": "int", "default": 0},
-            "in_use": {"type": "list", "elements": "int", "default": []},
-            "checked": {"type": "list", "elements": "int", "default": []},
-            "base_path": {"required": True},
-            "nas_server": {"required": True},
-            "nas_export": {"default": "/"},
-            "nas_options": {"default": "vers=4.0"},
-            "mount_timeout": {"type": "int", "default": 30},
-            "lock_timeout": {"type": "int", "default": 300},
-            "timeout": {"type": "int", "default": 1800},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        request = Request(module.params)
-        export = _nas_mount.Export(request.server, request.export, request.options, request.mount_timeout)
-        work = functools.partial(_model_versions.versions, request=request, check_mode=module.check_mode)
-        read_only = module.check_mode or not request.acts
-        result = _nas_mount.within(export, work, request.timeout, read_only=read_only, scratch=module.tmpdir)
-    except Error as error:
-        module.fail_json(msg=error.message, failure=error.as_dict())
-    module.exit_json(**result)
+    module = AnsibleModule(argument_spec=VERSIONS, supports_check_mode=True)
+    run(module, versions.versions, only_looks=lambda request: not request.acts)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,10 @@ description:
 author: The mlops.tf_serving developers (@mlops)
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
+  - mlops.tf_serving.controller
+requirements:
+  - python >= 3.10
+  - kubernetes >= 24.2
 options:
   state:
     description:
@@ -147,45 +151,3 @@ failure:
       description: What was found.
       type: dict
 """
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect
-from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils._volume import Volumes, check_options, converge
-
-
-def main():
-    module = AnsibleModule(
-        argument_spec={
-            **AUTH_ARG_SPEC,
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "name": {"type": "str", "required": True},
-            "claim_namespace": {"type": "str"},
-            "claim": {"type": "str"},
-            "model": {"type": "str"},
-            "server": {"type": "str"},
-            "path": {"type": "str"},
-            "driver": {"type": "str", "default": "csi"},
-            "size": {"type": "str", "default": "5Gi"},
-            "nfs_version": {"type": "str", "default": "4.0"},
-            "mode": {"type": "str", "default": "755"},
-            "mount_options": {"type": "list", "elements": "str", "default": []},
-            "wait_timeout": {"type": "int", "default": 120},
-        },
-        required_if=[("state", "present", ("claim_namespace", "claim", "model", "server", "path"))],
-        required_together=[("claim_namespace", "claim")],
-        supports_check_mode=True,
-    )
-    try:
-        check_options(module.params)
-        answer = converge(Volumes(connect(module)), module.params, module.check_mode)
-        for warning in answer.pop("warnings", ()):
-            module.warn(warning)
-        module.exit_json(**answer)
-    except Error as error:
-        module.fail_json(msg=error.message, failure=error.as_dict())
-
-
-if __name__ == "__main__":
-    main()

@@ -17,15 +17,12 @@ description:
 author: The mlops.tf_serving developers (@mlops)
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
+  - mlops.tf_serving.controller
+  - mlops.tf_serving.release
+requirements:
+  - python >= 3.10
+  - kubernetes >= 24.2
 options:
-  release:
-    description: Name of the Helm release.
-    type: str
-    required: true
-  namespace:
-    description: Namespace of the release.
-    type: str
-    default: default
   pending_age:
     description: Seconds from which a pending revision counts as left behind, by the API server's clock.
     type: int
@@ -73,32 +70,3 @@ failure:
       description: What was found.
       type: dict
 """
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.mlops.tf_serving.plugins.module_utils import _release
-from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect
-from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
-
-
-def main():
-    module = AnsibleModule(
-        argument_spec={
-            **AUTH_ARG_SPEC,
-            "release": {"required": True},
-            "namespace": {"default": "default"},
-            "pending_age": {"type": "int", "default": 60},
-            "again": {"type": "bool", "default": False},
-        },
-        supports_check_mode=True,
-    )
-    params = module.params
-    try:
-        store = _release.Store(connect(module), params["namespace"], params["release"])
-        module.exit_json(**_release.unlock(store, params["again"], params["pending_age"], module.check_mode))
-    except Error as e:
-        module.fail_json(msg=e.message, failure=e.as_dict())
-
-
-if __name__ == "__main__":
-    main()

@@ -19,15 +19,12 @@ description:
 author: The mlops.tf_serving developers (@mlops)
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
+  - mlops.tf_serving.controller
+  - mlops.tf_serving.release
+requirements:
+  - python >= 3.10
+  - kubernetes >= 24.2
 options:
-  release:
-    description: Name of the Helm release.
-    type: str
-    required: true
-  namespace:
-    description: Namespace of the release.
-    type: str
-    default: default
   wait:
     description: Wait for the rollout and judge it. In check mode nothing is waited for.
     type: bool
@@ -127,43 +124,3 @@ failure:
       description: What was found.
       type: dict
 """
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.mlops.tf_serving.plugins.module_utils import _serving
-from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect
-from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
-
-
-def main():
-    module = AnsibleModule(
-        argument_spec={
-            **AUTH_ARG_SPEC,
-            "release": {"required": True},
-            "namespace": {"default": "default"},
-            "wait": {"type": "bool", "default": False},
-            "wait_timeout": {"type": "int", "default": 600},
-            "pending_timeout": {"type": "int", "default": 30},
-            "address_timeout": {"type": "int", "default": 180},
-            "known_pods": {"type": "list", "elements": "str"},
-        },
-        supports_check_mode=True,
-    )
-    params = module.params
-    try:
-        cluster = _serving.Cluster(connect(module), params["namespace"], params["release"])
-        if params["wait"] and not module.check_mode:
-            status = _serving.wait(
-                cluster, params["wait_timeout"], params["known_pods"], params["pending_timeout"], params["address_timeout"]
-            )
-        else:
-            status = _serving.info(cluster, params["known_pods"])
-        for warning in status["warnings"]:
-            module.warn(warning)
-        module.exit_json(changed=False, status=status)
-    except Error as e:
-        module.fail_json(msg=e.message, failure=e.as_dict())
-
-
-if __name__ == "__main__":
-    main()

@@ -8,20 +8,36 @@ module: serving_preflight
 version_added: "0.1.0"
 short_description: What would keep a model's Helm release from being installed
 description:
-  - Checks the variables of role C(mlops.tf_serving.serving), that Helm is there, that the cluster answers, that the names
-    are free or the release's own, that a claim that exists need not change, and that a node has the GPU that is asked for.
-  - Reads whether an interrupted run left the release pending or incomplete, and which pods are there.
+  - Checks that Helm is there, that the cluster answers, that the names are free or the release's own, that a claim that exists
+    need not change, and that a node has the GPU that is asked for.
+  - Reads whether Helm has anything to do (a new release, other values, another chart, something that an interrupted run left
+    behind), and which pods are there.
   - Changes nothing.
 author: The mlops.tf_serving developers (@mlops)
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
+  - mlops.tf_serving.controller
+  - mlops.tf_serving.release
+  - mlops.tf_serving.release.model_name
+requirements:
+  - python >= 3.10
+  - kubernetes >= 24.2
+  - protobuf >= 4.25
+  - PyYAML
 options:
-  settings:
-    description:
-      - The variables of role C(mlops.tf_serving.serving) without their prefix C(serving_); see its argument specification.
-      - An empty string means the default.
+  values:
+    description: The chart's values for this release, complete and checked.
     type: dict
     required: true
+  chart:
+    description: Folder of the chart that would be installed. It is compared with the one that the release was made of.
+    type: path
+    required: true
+  gpu_preflight:
+    description: Whether V(fail) or V(warn) where a GPU is asked for (C(gpuCount)) and no node has that many.
+    type: str
+    choices: [fail, warn]
+    default: fail
   binary_path:
     description: Path of the Helm binary. By default C(helm) is looked for in C(PATH).
     type: path
@@ -40,23 +56,30 @@ attributes:
 EXAMPLES = """
 - name: Look before anything acts
   mlops.tf_serving.serving_preflight:
-    settings:
-      release: mnist-deploy
-      namespace: default
-      model_name: mnist
-      mount_path: /serving/model/mnist
-      storage: 5Gi
-      volume_labels: {model: mnist}
-      gpu: false
+    release: mnist-deploy
+    model_name: mnist
+    chart: /srv/charts/acs-tensorflow-serving
+    values:
+      gpuCount: 0
+      mountPath: /serving/model/mnist
+      persistence: {pvc: {storage: 5Gi, matchLabels: {model: mnist}}}
 """
 
 RETURN = """
-values:
-  description: The values of the chart that follow from O(settings), checked and typed.
+upgrade:
+  description: Whether Helm has to run.
   returned: success
-  type: dict
+  type: bool
+upgrade_because:
+  description:
+    - Why, as words. V(no_release), V(not_deployed) (by its record), V(objects_missing), V(values), V(chart_name),
+      V(chart_version), V(chart_templates), V(chart_values), V(chart_schema).
+  returned: success
+  type: list
+  elements: str
+  sample: [values, chart_templates]
 values_diff:
-  description: Lines of a unified diff between the values that the release has and RV(values).
+  description: Lines of a unified diff between the values that the release has and O(values).
   returned: success
   type: list
   elements: str
@@ -67,7 +90,9 @@ release:
 unlock:
   description:
     - Whether M(mlops.tf_serving.release_unlock) is needed, because the newest revision is pending, failed or half
-      uninstalled, or because objects of a deployed release are missing.
+      uninstalled, because objects of a deployed release are missing, or because the chart is another one in a way that
+      M(kubernetes.core.helm) does not look at. Set its O(mlops.tf_serving.release_unlock#module:again) where the release is
+      deployed.
   returned: success
   type: bool
 pods:
@@ -108,45 +133,3 @@ failure:
       description: What was found.
       type: dict
 """
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.mlops.tf_serving.plugins.module_utils import _grpc, _serving_preflight
-from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect
-from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
-
-
-def find_helm(module):
-    path = module.get_bin_path(module.params["binary_path"] or "helm")
-    if not path:
-        raise Error(
-            "%s: install Helm 3 (https://helm.sh), or name it in serving_helm_binary." % (
-                "%s is not an executable file" % module.params["binary_path"] if module.params["binary_path"]
-                else "helm is not in PATH"
-            ), "helm_missing",
-        )
-    rc, out, err = module.run_command([path, "version", "--short"])
-    return path, _serving_preflight.helm_version(out if rc == 0 else err, path)
-
-
-def main():
-    module = AnsibleModule(
-        argument_spec={
-            **AUTH_ARG_SPEC,
-            "settings": {"type": "dict", "required": True},
-            "binary_path": {"type": "path"},
-        },
-        supports_check_mode=True,
-    )
-    _grpc.require_library(module)
-    try:
-        result = _serving_preflight.preflight(connect(module), module.params["settings"], lambda: find_helm(module))
-        for warning in result.pop("warnings"):
-            module.warn(warning)
-        module.exit_json(changed=False, **result)
-    except Error as e:
-        module.fail_json(msg=e.message, failure=e.as_dict())
-
-
-if __name__ == "__main__":
-    main()

@@ -16,11 +16,18 @@ author:
   - The mlops.tf_serving developers (@mlops)
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
+  - mlops.tf_serving.controller
+  - mlops.tf_serving.release
+  - mlops.tf_serving.release.port
+  - mlops.tf_serving.release.model_name
 requirements:
-  - python >= 3.9
+  - python >= 3.10
   - kubernetes >= 24.2
   - grpcio >= 1.60
   - protobuf >= 4.25
+notes:
+  - The account needs get on deployments and configmaps, list on pods, get on pods/log, and get and create on
+    pods/portforward.
 attributes:
   check_mode:
     description: Asks as well, because it changes nothing. Does not wait.
@@ -29,24 +36,6 @@ attributes:
     description: Changes nothing.
     support: none
 options:
-  release:
-    description:
-      - Helm release whose replicas are asked. The account needs get on deployments and configmaps, list on pods, get on
-        pods/log, and get and create on pods/portforward.
-    type: str
-    required: true
-  namespace:
-    description: Namespace of the release.
-    type: str
-    default: default
-  port:
-    description: gRPC port of the container.
-    type: int
-    default: 9090
-  model_name:
-    description: Name under which the model is served.
-    type: str
-    required: true
   canary:
     description: Whether to ask for the candidate's name too, C(MODEL-canary). A replica that has none says nothing of it.
     type: bool
@@ -146,42 +135,3 @@ failure:
   returned: on failure
   type: dict
 """
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.mlops.tf_serving.plugins.module_utils import _grpc
-from ansible_collections.mlops.tf_serving.plugins.module_utils._cluster import AUTH_ARG_SPEC, connect
-from ansible_collections.mlops.tf_serving.plugins.module_utils._errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils._serving_versions import Replicas, pinned, wait
-
-ARGUMENT_SPEC = {
-    **AUTH_ARG_SPEC,
-    "release": {"type": "str", "required": True},
-    "namespace": {"type": "str", "default": "default"},
-    "port": {"type": "int", "default": 9090},
-    "model_name": {"type": "str", "required": True},
-    "canary": {"type": "bool", "default": False},
-    "labels": {"type": "list", "elements": "str", "default": ["stable"]},
-    "versions": {"type": "list", "elements": "int", "default": []},
-    "expected": {"type": "int"},
-    "timeout": {"type": "int", "default": 120},
-}
-
-
-def main():
-    module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
-    _grpc.require_library(module)
-    options = dict(module.params, **({"expected": None} if module.check_mode else {}))
-    release = options["namespace"], options["release"]
-    try:
-        api_client = connect(module)
-        config = pinned(api_client, *release, options["model_name"])
-        with Replicas(api_client, *release, options["port"]) as replicas:
-            result = wait(options, replicas)
-    except Error as error:
-        module.fail_json(msg=error.message, failure=error.as_dict())
-    module.exit_json(changed=False, config=config, **result)
-
-
-if __name__ == "__main__":
-    main()

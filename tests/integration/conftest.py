@@ -2,6 +2,8 @@
 
 The lab has to be up (`make lab`). What the playbooks did is seen with other eyes: the `openshift` package's
 dynamic client, and the directory that the lab's NAS exports.
+
+Files run beside each other (`make integration`: two workers), so each has a Lane of its own: a namespace, and a folder on the NAS.
 """
 from __future__ import annotations
 
@@ -9,13 +11,17 @@ import base64
 import contextlib
 import copy
 import dataclasses
+import fcntl
 import functools
 import hashlib
+import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -32,7 +38,6 @@ sys.path.insert(0, str(ROOT / "tests" / "lab"))
 
 from tf_lab import settings  # noqa: E402
 
-BASE = settings.EXPORT / "serving" / "model"  # where the inventories publish, as this machine sees it
 WEB = "http://%s/" % settings.WEB_IP
 V1, V2 = WEB + "mnist-export.tar.gz", WEB + "mnist-export-2.tar.gz"
 # A server of today, whose pods go quickly and which gives up soon; everything else as shipped.
@@ -41,7 +46,56 @@ HOST = {
     "serving_args": ["--load_retry_interval_micros=1000000", "--max_num_load_retries=1"],
 }
 PINNED = {**HOST, "serving_version_policy": "pinned"}
+WRECKED = {"model_archive": WEB + "mnist-wrecked.tar.gz", "model_version": 3}
 CONTROLLER = "tf-serving-controller"  # the ServiceAccount whose token the playbooks get
+LANES = settings.EXPORT / "lanes"
+
+
+class Lane:
+    """Where the tests of one file are alone: `namespace`, and the base paths below `base`. SHIPPED is what the inventory says."""
+
+    def __init__(self, name):
+        self.namespace = "lane-" + name if name else "default"
+        self.base = LANES / name if name else settings.EXPORT / "serving" / "model"  # as this machine sees it
+        self.export = "/lanes/" + name if name else "/serving"  # as the node mounts it
+
+    @property
+    def variables(self):
+        """Of the group `models`, beside those of the inventory."""
+        if self is SHIPPED:
+            return {}
+        return {
+            "serving_namespace": self.namespace, "model_nas_export": self.export,
+            "model_base_path": self.export + "/{{ model_name | default(inventory_hostname) }}",
+        }
+
+    def volume(self, release):
+        """Name of the release's PersistentVolume."""
+        return "%s-%s" % (self.namespace, release)
+
+    def has(self, item):
+        """Is this object (plain data) in the lane? In the shipped one is what is in no other."""
+        meta = item["metadata"]
+        claim = (item.get("spec") or {}).get("claimRef") or {}
+        namespace = meta["name"] if item["kind"] == "Namespace" else meta.get("namespace") or claim.get("namespace") or ""
+        return namespace == self.namespace or (self is SHIPPED and not namespace.startswith("lane-"))
+
+    def files(self):
+        """What lies on the NAS in this lane."""
+        if self is not SHIPPED:
+            return self.base.rglob("*")
+        return (path for path in settings.EXPORT.rglob("*") if path != LANES and LANES not in path.parents)
+
+
+SHIPPED = Lane("")
+
+
+@contextlib.contextmanager
+def alone(what):
+    """One process at a time is in here with this."""
+    with open(settings.STATE / ("test-%s.lock" % what), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @dataclasses.dataclass
@@ -72,6 +126,20 @@ class Run:
             and host in (None, event["event_data"]["host"])
         )
 
+    def failures_by(self, host):
+        """The failures themselves, {code, message, details}, of the tasks that were not rescued later."""
+        return [
+            event["event_data"]["res"].get("failure", {"code": None}) for event in self.events
+            if event["event"] == "runner_on_failed" and not event["event_data"].get("ignore_errors")
+            and event["event_data"]["host"] == host
+        ]
+
+    @property
+    def warnings(self):
+        return "\n".join(
+            str(warning) for event in self.events if event["event"].startswith("runner_on_")
+            for warning in event["event_data"].get("res", {}).get("warnings") or ())
+
     def changes(self):
         return [
             event["event_data"]["task"]
@@ -81,7 +149,9 @@ class Run:
 
 
 class Controller:
-    """A project folder, collections and credentials, laid out as AWX does."""
+    """A project folder, collections and credentials, laid out as AWX does. Runs playbooks on models in its `lane`."""
+
+    lane = SHIPPED
 
     def __init__(self, folder, api):
         self.folder = folder
@@ -109,7 +179,13 @@ class Controller:
             "PATH": "%s:%s:%s" % (settings.BIN, Path(sys.executable).parent, os.environ["PATH"]),
             "HOME": str(folder),
         }}
-        self.runs = 0
+        self.numbers = itertools.count(1)
+
+    def on(self, lane):
+        """The same in another lane."""
+        other = copy.copy(self)
+        other.lane = lane
+        return other
 
     @functools.cached_property
     def exported(self):
@@ -123,13 +199,13 @@ class Controller:
         """The lab's inventory with other hosts in `models`, exported the way a controller stores it."""
         exported = copy.deepcopy(self.exported)
         exported["models"]["hosts"] = sorted(hosts)
+        exported["models"].setdefault("vars", {}).update(self.lane.variables)
         exported["_meta"]["hostvars"].pop("mnist", None)
         exported["_meta"]["hostvars"].update(hosts)
         return exported
 
     def prepare(self, hosts, extra):
-        self.runs += 1
-        private = self.folder / ("run%d" % self.runs)
+        private = self.folder / ("run%d" % next(self.numbers))
         (private / "inventory").mkdir(parents=True)
         (private / "env").mkdir()
         script = private / "inventory" / "hosts"
@@ -198,7 +274,9 @@ def _credential(api, folder):
 
 
 class Api:
-    """Another eye on the cluster: the lab's own admin, through the `openshift` package."""
+    """Another eye on the cluster: the lab's own admin, through the `openshift` package. Where no namespace is said, `lane` counts."""
+
+    lane = SHIPPED
 
     KINDS = (
         ("v1", "PersistentVolume"), ("v1", "PersistentVolumeClaim"), ("v1", "Service"), ("v1", "ConfigMap"),
@@ -213,19 +291,23 @@ class Api:
         self.core = kubernetes_client.CoreV1Api(connection)
         self.apps = kubernetes_client.AppsV1Api(connection)
 
+    def on(self, lane):
+        other = copy.copy(self)
+        other.lane = lane
+        return other
+
     def snapshot(self):
-        """Every object a playbook could touch: what was asked of it, not its status."""
+        """Every object of the lane that a playbook could touch: what was asked of it, not its status."""
         objects = {}
         for version, kind in self.KINDS:
             for item in self.dynamic.resources.get(api_version=version, kind=kind).get().items:
                 plain = item.to_dict()
                 meta = plain["metadata"]
-                if kind == "ConfigMap" and meta["name"].endswith("-check"):
-                    continue  # the last results of the inference check: each check is a new measurement
-                objects["%s %s/%s" % (kind, meta.get("namespace", ""), meta["name"])] = json.dumps(
-                    [meta["uid"], meta.get("labels"), {k: v for k, v in plain.items() if k not in ("metadata", "status")}],
-                    sort_keys=True, default=str,
-                )
+                if self.lane.has({"kind": kind, **plain}):
+                    objects["%s %s/%s" % (kind, meta.get("namespace", ""), meta["name"])] = json.dumps(
+                        [meta["uid"], meta.get("labels"), {k: v for k, v in plain.items() if k not in ("metadata", "status")}],
+                        sort_keys=True, default=str,
+                    )
         return objects
 
     def get(self, version, kind, name, namespace=None):
@@ -234,8 +316,19 @@ class Api:
         except NotFoundError:
             return None
 
-    def pods(self, release, namespace="default"):
-        return self.core.list_namespaced_pod(namespace, label_selector="app.kubernetes.io/instance=" + release).items
+    def object(self, version, kind, name):
+        """In the lane's namespace."""
+        return self.get(version, kind, name, self.lane.namespace)
+
+    def deployment(self, name="mnist-deploy-serving"):
+        return self.object("apps/v1", "Deployment", name)
+
+    def config_map(self, name):
+        return self.object("v1", "ConfigMap", name)
+
+    def pods(self, release, namespace=None):
+        return self.core.list_namespaced_pod(
+            namespace or self.lane.namespace, label_selector="app.kubernetes.io/instance=" + release).items
 
     def gpus(self, count):
         """Let the lab's node say that it has GPUs, as a device plugin would."""
@@ -244,25 +337,28 @@ class Api:
             "status": {"capacity": {"nvidia.com/gpu": value}, "allocatable": {"nvidia.com/gpu": value}}})
 
 
-def nas_tree():
-    """Every file on the NAS with its content's digest."""
+def nas_tree(lane):
+    """Every file of the lane on the NAS, with its content's digest."""
     return {
         str(path.relative_to(settings.EXPORT)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-        for path in sorted(settings.EXPORT.rglob("*"))
+        for path in sorted(lane.files())
     }
 
 
 class World:
-    """What could be touched: every object in the cluster and every file on the NAS, as they are now."""
+    """What could be touched in a lane: every object in the cluster and every file on the NAS, as they are now."""
 
     def __init__(self, api):
         self.api = api
-        self.before = {**api.snapshot(), **nas_tree()}
+        self.before = self.now()
 
-    def differences(self):
-        """Names of what has come, gone or changed since."""
-        now = {**self.api.snapshot(), **nas_tree()}
-        return sorted(name for name in {*now, *self.before} if now.get(name, "-") != self.before.get(name, "-"))
+    def now(self):
+        return {**self.api.snapshot(), **nas_tree(self.api.lane)}
+
+    def differences(self, but=()):
+        """Names of what has come, gone or changed since; but: not these."""
+        now = self.now()
+        return sorted(name for name in {*now, *self.before} - set(but) if now.get(name, "-") != self.before.get(name, "-"))
 
 
 def eventually(condition, seconds=60, pause=0.05):
@@ -276,18 +372,104 @@ def eventually(condition, seconds=60, pause=0.05):
     raise AssertionError("not within %s s: %s" % (seconds, condition))
 
 
+def unchanged(run):
+    assert run.rc == 0, run.failures
+    assert run.changes() == []
+    return run
+
+
+class Watch(threading.Thread):
+    """Calls look() all the time and keeps what it says, until the end of the block; an error in it is the block's error."""
+
+    def __init__(self, look, pause):
+        super().__init__(daemon=True)
+        self.look, self.pause = look, pause
+        self.found, self.looks, self.error, self.over = [], 0, None, threading.Event()
+
+    def run(self):
+        try:
+            while not self.over.wait(self.pause):
+                self.found += self.look()
+                self.looks += 1
+        except BaseException as error:
+            self.error = error
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *exception):
+        self.over.set()
+        self.join()
+        if self.error:
+            raise self.error
+        assert self.looks > 20, "it looked %d times only" % self.looks
+
+
 @pytest.fixture(scope="session")
-def api():
+def cluster():
     return Api()
 
 
 @pytest.fixture(scope="session")
-def controller(tmp_path_factory, api):
-    return Controller(tmp_path_factory.mktemp("controller"), api)
+def project(tmp_path_factory, cluster):
+    with alone("rights"):
+        return Controller(tmp_path_factory.mktemp("controller"), cluster)
+
+
+@pytest.fixture(scope="module")
+def api(request, cluster):
+    return cluster.on(request.module.LANE)
+
+
+@pytest.fixture(scope="module")
+def controller(request, project):
+    return project.on(request.module.LANE)
 
 
 @pytest.fixture
 def play(controller):
-    def run(playbook, host, **extra):
-        return controller.run("playbooks/%s.yml" % playbook, hosts={"mnist": {**host, **extra}}, cmdline="-e gpu=false")
+    def run(playbook, host, cmdline="", **extra):
+        return controller.run(
+            "playbooks/%s.yml" % playbook, hosts={"mnist": {**host, **extra}}, cmdline="-e gpu=false " + cmdline)
     return run
+
+
+@pytest.fixture
+def status_tells(play, api):
+    import served  # needs what the lab has built
+
+    def tell(host, *words):
+        """Status says these words, and of every pod what that pod says itself when it is asked directly."""
+        run = play("status", host)
+        assert run.rc == 0 and run.changed == 0, run.failures
+        said = " ".join(run.stdout.split())  # long lines are folded
+        missing = [word for word in words if word not in said]
+        assert not missing, missing
+        told = {}
+        for line in run.stdout.splitlines():
+            columns = re.split(r"  +", re.sub(r"^[ '-]+", "", line).rstrip("'"))
+            if len(columns) == 9 and columns[0].startswith("mnist-deploy-serving-"):
+                told[columns[0]] = (columns[6], columns[7].partition(",")[0])
+        pods = served.ready(api)  # one that is going may have a row as well
+        assert {pod.metadata.name: told.get(pod.metadata.name) for pod in pods} == {pod.metadata.name: (
+            ",".join(map(str, sorted({*served.loaded(pod), *served.loaded(pod, "mnist-canary")}))) or "-",
+            str(served.serves(pod) or "nothing"),
+        ) for pod in pods}
+        return run
+    return tell
+
+
+@pytest.fixture
+def no_gpus(api):
+    """For a test that counts on there being none, or that makes one: GPUs are the node's, so every lane's."""
+    with alone("gpus"):
+        api.gpus(0)
+        yield
+        api.gpus(0)
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first, so that no worker is left with one of them at the end."""
+    first = ["test_life_latest", "test_site", "test_life_pinned", "test_kill", "test_version_kills"]
+    items.sort(key=lambda item: first.index(item.path.stem) if item.path.stem in first else len(first))

@@ -19,8 +19,8 @@ sys.modules["tensorflow"] = types.ModuleType("tensorflow")
 sys.modules["tensorflow"].__path__ = [FOLDER + "/tensorflow"]
 importlib.import_module("conftest")  # of tests/unit: makes the collection importable
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils import _examples  # noqa: E402
-from ansible_collections.mlops.tf_serving.plugins.module_utils._serving_protos import messages  # noqa: E402
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client import examples
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.protos import messages  # noqa: E402
 
 OFFICIAL_MODULES = [importlib.import_module(name) for name in (
     "google.protobuf.any_pb2", "google.protobuf.wrappers_pb2",
@@ -76,7 +76,7 @@ def compare_examples():
         "pixels": numpy.arange(6, dtype="f4").reshape(2, 3), "label": numpy.array([3, -(2**63)]), "none": numpy.empty((2, 0), "i8"),
         "name": numpy.array([b"\xff\0", b""], object),
     }
-    ours = _examples.build(columns)
+    ours = examples.build(columns)
     theirs = [official("Example").FromString(data) for data in ours]
     for row, example in enumerate(theirs):
         feature = example.features.feature
@@ -88,7 +88,7 @@ def compare_examples():
         assert list(feature["none"].int64_list.value) == []
         assert list(feature["name"].bytes_list.value) == [columns["name"][row]]
     assert [example.SerializeToString(deterministic=True) for example in theirs] == ours
-    again, left_out = _examples.parse([example.SerializeToString() for example in theirs])
+    again, left_out = examples.parse([example.SerializeToString() for example in theirs])
     assert again.keys() == columns.keys() and not left_out
     assert all(again[name].dtype == columns[name].dtype and numpy.array_equal(again[name], columns[name]) for name in columns)
 

@@ -27,9 +27,9 @@ from tensorflow.core.framework.tensor_pb2 import TensorProto  # noqa: E402
 from tensorflow.core.framework.types_pb2 import DataType  # noqa: E402
 from tensorflow_serving.apis import classification_pb2, predict_pb2, regression_pb2  # noqa: E402
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils import _requests  # noqa: E402
-from ansible_collections.mlops.tf_serving.plugins.module_utils._serving_protos import messages  # noqa: E402
-from ansible_collections.mlops.tf_serving.plugins.module_utils._tensors import (  # noqa: E402
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client import requests  # noqa: E402
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.protos import messages  # noqa: E402
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.tensors import (  # noqa: E402
     BFLOAT16,
     BY_TABLE,
     DATA_TYPES,
@@ -105,7 +105,7 @@ def parsed_in_c(wire, number):
 
 def check_request(number, array, batch):
     """What we send means the same there."""
-    for request in _requests.predict("mnist", "predict", {"x": (number, array), "y": (number, array)}, ["a", "b"], batch):
+    for request in requests.predict("mnist", "predict", {"x": (number, array), "y": (number, array)}, ["a", "b"], batch):
         message = predict_pb2.PredictRequest.FromString(request.wire)
         assert (message.model_spec.name, message.model_spec.signature_name) == ("mnist", "predict")
         assert list(message.output_filter) == ["a", "b"] and sorted(message.inputs) == ["x", "y"]
@@ -138,7 +138,7 @@ def replied(tensor):
     reply = predict_pb2.PredictResponse()
     reply.model_spec.version.value = 9
     reply.outputs["scores"].CopyFrom(tensor)
-    outputs, version = _requests.predict_reply(reply.SerializeToString())
+    outputs, version = requests.predict_reply(reply.SerializeToString())
     assert version == 9
     return outputs["scores"]
 
@@ -174,7 +174,7 @@ def check_reply(number, array):
 
 @PROPERTY
 @given(st.integers(1, 5).flatmap(tensors), st.integers(1, 6))
-def requests(tensor, batch):
+def requests_in_batches(tensor, batch):
     check_request(*tensor, batch)
 
 
@@ -209,11 +209,9 @@ def examples(rows, batch):
         feature={"x": tf.train.Feature(float_list=tf.train.FloatList(value=row))}
     )) for row in rows]
     wires = [example.SerializeToString() for example in made]
-    for build, kind in (
-        (_requests.classify, classification_pb2.ClassificationRequest), (_requests.regress, regression_pb2.RegressionRequest)
-    ):
+    for kind in (classification_pb2.ClassificationRequest, regression_pb2.RegressionRequest):
         seen = []
-        for request in build("m", "s", wires, batch):
+        for request in requests.of_examples("m", "s", wires, batch):
             message = kind.FromString(request.wire)
             assert (message.model_spec.name, message.model_spec.signature_name) == ("m", "s")
             assert message.ByteSize() == len(request.wire)
@@ -232,7 +230,7 @@ def classifications_and_regressions(rows, version):
         classes = reply.result.classifications.add().classes
         for label, score in row:
             classes.add(label=label, score=score)
-    outputs, said = _requests.classify_reply(reply.SerializeToString())
+    outputs, said = requests.classify_reply(reply.SerializeToString())
     assert said == version and outputs["classes"].tolist() == [[label for label, dummy in row] for row in rows]
     scores = [[score for dummy, score in row] for row in rows]
     assert numpy.array_equal(outputs["scores"].tolist(), scores, equal_nan=True) if rows else not outputs["scores"].size
@@ -241,7 +239,7 @@ def classifications_and_regressions(rows, version):
     values = [score for row in scores for score in row]
     for value in values:
         reply.result.regressions.add(value=value)
-    outputs, said = _requests.regress_reply(reply.SerializeToString())
+    outputs, said = requests.regress_reply(reply.SerializeToString())
     assert said is None and numpy.array_equal(outputs["outputs"].tolist(), values, equal_nan=True)
 
 
@@ -280,6 +278,8 @@ assert set(DATA_TYPES) == known - {20, 21}, "all that hold data"
 for number in [BFLOAT16, 24, *SMALL_FLOATS]:
     assert exact(numpy.array([0.5, -1, 0]), number) is not None
 tested = len(list(table()))
-for run in (requests, replies, typed_values_that_end_early, examples, classifications_and_regressions, shapes_in_metadata):
+for run in (
+    requests_in_batches, replies, typed_values_that_end_early, examples, classifications_and_regressions, shapes_in_metadata,
+):
     run()
 print("%d tensors and 6 properties agree" % tested)

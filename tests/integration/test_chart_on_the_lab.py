@@ -14,9 +14,10 @@ import grpc
 import pytest
 from test_chart import CHART, HELM
 
-from conftest import eventually
+from conftest import SHIPPED, eventually
 from tf_lab import models, settings
 
+LANE = SHIPPED  # nothing of it is touched
 NAME = "chart-alone"  # of namespace, release, volume and folder on the NAS
 MODELS = """model_config_list { config {
   name: "mnist" base_path: "/models/mnist" model_platform: "tensorflow"

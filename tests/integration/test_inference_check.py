@@ -1,14 +1,12 @@
-"""The inference check against real TensorFlow: the zoo's signatures and MNIST, asked through the module's own main().
+"""The inference check against real TensorFlow: the zoo's signatures and MNIST, asked through the action plugin.
 
 What is right is computed without our code: by TensorFlow when the lab made MNIST's models, by numpy for the zoo. Needs
 what `tests/lab/lab up` has built, not the cluster.
 """
 from __future__ import annotations
 
-import contextlib
 import gzip
 import importlib.util
-import io
 import json
 import os
 import re
@@ -22,7 +20,6 @@ from pathlib import Path
 import model_zoo
 import numpy
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from stand_in import NEW, Server, certificates, config, entry, free_port, ssl_config, tfrecord, unpack, until
 
 from tf_lab import models
@@ -34,8 +31,11 @@ ROOT = Path(__file__).resolve().parents[2]
 # What makes the collection importable for the unit tests; another conftest than the one beside this file.
 spec = importlib.util.spec_from_file_location("unit_conftest", ROOT / "tests/unit/conftest.py")
 spec.loader.exec_module(importlib.util.module_from_spec(spec))
+sys.path.insert(0, str(ROOT / "tests/unit"))
 
-from ansible_collections.mlops.tf_serving.plugins.modules import inference_check  # noqa: E402
+from run_action import run_action  # noqa: E402
+
+from ansible_collections.mlops.tf_serving.plugins.action import inference_check  # noqa: E402
 
 TESTS, WRONG = 200, 20  # rows of the datasets below, and how many of their labels are made wrong
 SHAKEN = numpy.arange(TESTS) % (TESTS // WRONG) == 0
@@ -68,12 +68,9 @@ class Served:
         return module(address=self.address, model_name=model_name, **options)
 
 
-def module(**arguments):
-    """What the module prints."""
-    output = io.StringIO()
-    with patch_module_args(arguments), contextlib.redirect_stdout(output), pytest.raises(SystemExit):
-        inference_check.main()
-    return json.loads(output.getvalue())
+def module(**options):
+    """What the task answers."""
+    return run_action(inference_check, **options)
 
 
 def passed(result):

@@ -4,14 +4,13 @@ from __future__ import annotations
 import os
 import subprocess
 import tarfile
-import threading
-import time
 
 import pytest
 
-from conftest import BASE, eventually, nas_tree
+from conftest import Lane, Watch, eventually, nas_tree
 from tf_lab import settings
 
+LANE = Lane("kill")
 HOST = {"scaling_replicas": 2}
 ARCHIVE = settings.CACHE / "models" / "mnist-export.tar.gz"
 
@@ -35,46 +34,46 @@ def from_nothing(controller):
 
 @pytest.fixture
 def watcher(expected_files):
-    """Looks at the base path all the time, as a server's poll does, and notes each version that is not whole."""
-    halves, stop = [], threading.Event()
-
+    """Looks at the base path all the time, as a server's poll does, and finds each version that is not whole."""
     def look():
-        while not stop.is_set():
-            try:
-                versions = [entry for entry in os.listdir(BASE / "mnist") if entry.isdigit()]
-            except FileNotFoundError:
-                versions = []
-            for version in versions:
-                for name, size in expected_files.items():
-                    path = BASE / "mnist" / version / name
-                    if not path.is_file() or path.stat().st_size != size:
-                        halves.append(str(path))
-            time.sleep(0.002)
+        try:
+            versions = [entry for entry in os.listdir(LANE.base / "mnist") if entry.isdigit()]
+        except FileNotFoundError:
+            return []
+        halves = []
+        for version in versions:
+            for name, size in expected_files.items():
+                path = LANE.base / "mnist" / version / name
+                if not path.is_file() or path.stat().st_size != size:
+                    halves.append(str(path))
+        watch.versions.update(versions)
+        return halves
 
-    thread = threading.Thread(target=look)
-    thread.start()
-    yield halves
-    stop.set()
-    thread.join()
+    watch = Watch(look, pause=0.002)
+    watch.versions = set()  # that it has seen at all
+    with watch:
+        yield watch
+    assert watch.found == [] and watch.versions, "it has seen a version, and never a half of one"
 
 
 def staged():
     """Files that a publishing run has in its staging folder now."""
-    return [path for path in BASE.glob(".staging-*/**/*") if path.is_file() and path.name != "lock"]
+    return [path for path in LANE.base.glob(".staging-*/**/*") if path.is_file() and path.name != "lock"]
 
 
 def pending(api):
     return [
         secret.metadata.name
-        for secret in api.core.list_namespaced_secret("default", label_selector="owner=helm,name=mnist-deploy").items
+        for secret in api.core.list_namespaced_secret(LANE.namespace, label_selector="owner=helm,name=mnist-deploy").items
         if secret.metadata.labels["status"].startswith("pending")
     ]
 
 
 def mounts_on_the_node():
+    """Of this lane's export, in any process."""
     return subprocess.run(
         ["ssh", "-i", settings.NODE_KEY, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-         "-o", "LogLevel=ERROR", "root@" + settings.NAS_NODE_IP, "cat /proc/[0-9]*/mounts | grep -c nfs; true"],
+         "-o", "LogLevel=ERROR", "root@" + settings.NAS_NODE_IP, "cat /proc/[0-9]*/mounts | grep nfs | grep -c ':%s '; true" % LANE.export],
         check=True, capture_output=True, text=True, timeout=60,
     ).stdout.strip()
 
@@ -82,22 +81,25 @@ def mounts_on_the_node():
 def converges(controller, api, watcher, host):
     run = controller.run(hosts={"mnist": host}, gpu="false")
     assert run.rc == 0, run.failures
-    assert watcher == []
+    assert watcher.found == []
     assert pending(api) == []
     assert mounts_on_the_node() == "0"
-    assert not list(BASE.glob(".staging-*")), nas_tree()
+    assert not list(LANE.base.glob(".staging-*")), nas_tree(LANE)
     assert len([pod for pod in api.pods("mnist-deploy") if not pod.metadata.deletion_timestamp]) == 2
     again = controller.run(hosts={"mnist": host}, gpu="false")
     assert again.rc == 0 and again.changes() == [], again.failures
 
 
+@pytest.mark.long
 def test_killed_during_download(controller, api, watcher):
     slow = {**HOST, "model_archive": "http://%s/slow/mnist-export.tar.gz" % settings.WEB_IP}
     with controller.doomed(hosts={"mnist": slow}, gpu="false"):
         eventually(staged)
+    assert not (LANE.base / "mnist" / "1").exists(), "killed on the way"
     converges(controller, api, watcher, HOST)
 
 
+@pytest.mark.long
 def test_killed_during_unpack(controller, api, watcher):
     """An archive with a large asset, so that unpacking takes a while."""
     large = settings.WWW / "mnist-large.tar.gz"
@@ -121,9 +123,10 @@ def test_killed_during_helm_install(controller, api, watcher):
     converges(controller, api, watcher, HOST)
 
 
+@pytest.mark.long
 def test_killed_during_scale(controller, api, watcher):
     def asked():
-        deployment = api.get("apps/v1", "Deployment", "mnist-deploy-serving", "default")
+        deployment = api.deployment()
         return deployment is not None and deployment.spec.replicas == 2
 
     with controller.doomed(hosts={"mnist": HOST}, gpu="false"):

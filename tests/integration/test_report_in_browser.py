@@ -16,22 +16,22 @@ HOSTILE = "<script>document.title='run'</script><img src=http://10.213.0.5/x one
 
 @pytest.fixture(scope="module")
 def report():
-    """The module _report and made-up results, which the unit tests have."""
+    """The module files of the report, and made-up results, which the unit tests have."""
     # tests/unit/conftest.py makes this tree importable as the collection; by its own name it would be taken for ours.
     specification = importlib.util.spec_from_file_location("unit_conftest", UNIT / "conftest.py")
     specification.loader.exec_module(importlib.util.module_from_spec(specification))
     sys.path.insert(0, str(UNIT))
     import check_results
 
-    from ansible_collections.mlops.tf_serving.plugins.module_utils import _report
+    from ansible_collections.mlops.tf_serving.plugins.plugin_utils.report import files
 
-    return _report, check_results
+    return files, check_results
 
 
 @pytest.fixture(scope="module")
 def pages(report, tmp_path_factory):
     """{name: path} of reports that differ as much as can be, and an index."""
-    _report, results = report
+    files, results = report
     folder = tmp_path_factory.mktemp("reports")
     pictures, labels = results.digits(300)
     expected = [int(label) for label in labels]
@@ -61,7 +61,7 @@ def pages(report, tmp_path_factory):
             check = measured, results.findings(measured)
         measured, findings = check
         model = HOSTILE if name == "hostile" else name
-        made[name] = _report.write("%s/" % folder, {**measured, "model": model}, findings)
+        made[name] = files.write("%s/" % folder, {**measured, "model": model}, findings)
     return {**made, "index": str(folder / "index.html")}
 
 

@@ -1,4 +1,4 @@
-"""The tutorial's six steps on the lab, told in order: each test goes on where the one before stopped."""
+"""The tutorial's six steps on the lab, with the inventory as shipped: each test goes on where the one before stopped."""
 from __future__ import annotations
 
 import json
@@ -6,10 +6,12 @@ import re
 
 import pytest
 
-from conftest import BASE, World, eventually
+from conftest import SHIPPED as LANE
+from conftest import World, eventually
 from tf_lab import models, settings
 
 ARCHIVES = models.archives()
+CHECKS = "ConfigMap default/mnist-deploy-check"  # each check is a new measurement
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -17,7 +19,6 @@ def clean_slate(controller, api):
     run = controller.run("playbooks/teardown.yml", model_delete_data=True)
     assert run.rc == 0
     yield
-    api.gpus(0)
     controller.run("playbooks/teardown.yml", model_delete_data=True)
 
 
@@ -34,8 +35,8 @@ def test_install(controller, api):
     run = controller.run(cmdline="-e gpu=false")  # -e hands over the string "false"
     assert run.rc == 0, run.failures
     # 1. the tree on the NAS
-    assert (BASE / "mnist" / "1" / "saved_model.pb").is_file()
-    assert (BASE / "mnist" / "1" / "variables" / "variables.index").is_file()
+    assert (LANE.base / "mnist" / "1" / "saved_model.pb").is_file()
+    assert (LANE.base / "mnist" / "1" / "variables" / "variables.index").is_file()
     assert "saved_model.pb" in run.stdout
     # 2. the volume, bound to its own claim
     volume = api.get("v1", "PersistentVolume", "default-mnist-deploy")
@@ -67,7 +68,7 @@ def test_second_run_changes_nothing(controller, api):
     assert run.rc == 0, run.failures
     assert run.changes() == []
     assert {pod.metadata.uid for pod in api.pods("mnist-deploy")} == pods
-    assert world.differences() == []
+    assert world.differences(but=[CHECKS]) == []
 
 
 def test_check_keeps_its_result_and_writes_a_report(controller, api, tmp_path):
@@ -87,10 +88,29 @@ def test_check_keeps_its_result_and_writes_a_report(controller, api, tmp_path):
         (1, rate, 1000, True, 100.0)]
 
 
-def test_check_on_a_deployed_cluster_finds_nothing(controller):
+def test_check_on_a_deployed_cluster_finds_nothing(controller, api):
+    world = World(api)
     run = controller.run(cmdline="--check --diff -e gpu=false")
     assert run.rc == 0, run.failures
     assert run.changes() == []
+    assert world.differences() == [], "the results of the check are written by a real one only"
+
+
+@pytest.mark.long  # tests/cores has the same without a cluster
+@pytest.mark.parametrize("playbook, extra", [
+    ("rollback", {}), ("teardown", {"model_delete_data": True}), ("promote", {}), ("record", {"check_golden": "/tmp/never.npz"}),
+    ("scale", {"scaling_replicas": 3}),
+])
+def test_check_mode_of_every_playbook_that_acts(controller, api, playbook, extra):
+    """There is one version, so a rollback has no way back; all else says what it would do."""
+    world = World(api)
+    run = controller.run("playbooks/%s.yml" % playbook, cmdline="--check --diff", **extra)
+    if playbook == "rollback":
+        assert run.rc == 2 and "no older version" in run.failures.lower(), run.failures
+    else:
+        assert run.rc == 0, run.failures
+        assert bool(run.changes()) == (playbook != "promote"), run.changes()
+    assert world.differences() == []
 
 
 def test_check_shows_what_a_change_would_do(controller, api):
@@ -137,6 +157,7 @@ def test_check_fails_without_a_server(controller):
     assert controller.run("playbooks/scale.yml", scaling_replicas=2).rc == 0
 
 
+@pytest.mark.long
 def test_one_name_in_two_namespaces_and_a_wrecked_model(controller, api):
     """Another team's model of the same name and release: other data, other volume, and zeroed weights."""
     other = {
@@ -160,14 +181,20 @@ def test_one_name_in_two_namespaces_and_a_wrecked_model(controller, api):
     assert api.get("v1", "PersistentVolume", "default-mnist-deploy").status.phase == "Bound"
 
 
-def test_gpu_asked_for_where_no_node_has_one(controller, api):
+def test_gpu_asked_for_where_no_node_has_one(controller, api, no_gpus):
     world = World(api)
     run = controller.run(cmdline="-e gpu=true")
     assert run.rc == 2 and "gpu to false" in run.failures, run.failures
     assert world.differences() == []
 
 
-def test_gpu_scheduled_but_not_started(controller, api):
+def test_a_gpu_that_an_autoscaler_is_to_add_is_a_warning(controller, api, no_gpus):
+    run = controller.run(cmdline="--check -e gpu=true -e serving_gpu_preflight=warn")
+    assert run.rc == 0, run.failures
+    assert "nvidia.com/gpu" in run.warnings, run.warnings
+
+
+def test_gpu_scheduled_but_not_started(controller, api, no_gpus):
     """The node says it has one GPU, so the pod is scheduled; the lab's server has none to start, and says so."""
     assert controller.run("playbooks/teardown.yml").rc == 0
     api.gpus(1)
@@ -179,7 +206,6 @@ def test_gpu_scheduled_but_not_started(controller, api):
     assert container.image.endswith("-gpu")
     assert container.resources.limits["nvidia.com/gpu"] == "1"
     assert {pod.status.phase for pod in api.pods("mnist-deploy")} == {"Running"}
-    api.gpus(0)
 
 
 def test_teardown_keeps_the_data(controller, api):
@@ -189,7 +215,7 @@ def test_teardown_keeps_the_data(controller, api):
     assert api.get("apps/v1", "Deployment", "mnist-deploy-serving", "default") is None
     assert api.get("v1", "PersistentVolume", "default-mnist-deploy") is None
     assert api.get("v1", "ConfigMap", "mnist-deploy-check", "default") is None
-    assert (BASE / "mnist" / "1" / "saved_model.pb").is_file()
+    assert (LANE.base / "mnist" / "1" / "saved_model.pb").is_file()
     again = controller.run("playbooks/teardown.yml")
     assert again.rc == 0 and again.changes() == [], again.failures
 

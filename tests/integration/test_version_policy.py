@@ -6,8 +6,9 @@ import shutil
 import pytest
 import served
 
-from conftest import BASE, eventually
+from conftest import Lane, eventually
 
+LANE = Lane("policy")
 HOSTS = {"chart-mnist": {}}
 RELEASE, CONFIG = "chart-mnist-deploy", "chart-mnist-deploy-model-config"
 GIVEN = {
@@ -15,7 +16,7 @@ GIVEN = {
     "model_archive": "http://10.213.0.5/mnist-export-2.tar.gz",
 }
 FROM_BEFORE = """model_config_list { config {
-  name: "chart-mnist" base_path: "/serving/model/chart-mnist" model_platform: "tensorflow"
+  name: "chart-mnist" base_path: "/lanes/policy/chart-mnist" model_platform: "tensorflow"
   model_version_policy { specific { versions: 1 } }
   version_labels { key: "stable" value: 1 }
 } }"""
@@ -37,7 +38,7 @@ def pod(api):
 
 
 def config(api):
-    found = api.get("v1", "ConfigMap", CONFIG, "default")
+    found = api.config_map(CONFIG)
     return found and found.data["models.config"]
 
 
@@ -62,18 +63,19 @@ def test_pinned_from_the_start(controller, api, pod):
     assert served.serves(pod(), "chart-mnist", "stable") == 2
 
 
+@pytest.mark.long
 def test_a_model_config_that_was_lost_is_made_of_what_serves(controller, api, pod):
     """Not of the highest version on the NAS, which nobody has promoted."""
-    shutil.copytree(BASE / "chart-mnist" / "2", BASE / "chart-mnist" / "3")
+    shutil.copytree(LANE.base / "chart-mnist" / "2", LANE.base / "chart-mnist" / "3")
     try:
-        api.core.delete_namespaced_config_map(CONFIG, "default")
+        api.core.delete_namespaced_config_map(CONFIG, LANE.namespace)
         before = pod().metadata.uid
         run = site(controller, "pinned")
         assert run.changes() == ["Begin with the version that serves"]
         assert "versions: 2" in config(api) and "3" not in config(api)
         assert (served.serves(pod(), "chart-mnist"), pod().metadata.uid) == (2, before)
     finally:
-        shutil.rmtree(BASE / "chart-mnist" / "3")
+        shutil.rmtree(LANE.base / "chart-mnist" / "3")
 
 
 def test_back_to_latest(controller, api, pod):
@@ -84,9 +86,10 @@ def test_back_to_latest(controller, api, pod):
     assert site(controller, "latest").changed == 0
 
 
+@pytest.mark.long
 def test_what_an_old_model_config_says_is_forgotten(controller, api, pod):
     """Of a run that was killed, or from long ago: what serves now goes on to serve."""
-    api.core.create_namespaced_config_map("default", {"metadata": {"name": CONFIG}, "data": {"models.config": FROM_BEFORE}})
+    api.core.create_namespaced_config_map(LANE.namespace, {"metadata": {"name": CONFIG}, "data": {"models.config": FROM_BEFORE}})
     site(controller, "pinned")
     assert served.loaded(pod(), "chart-mnist") == [2]
     assert served.serves(pod(), "chart-mnist", "stable") == 2

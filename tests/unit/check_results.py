@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy
 from measurements import OPTIONS
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils import _verdict
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import verdict
 
 ENVIRONMENT = {"python": "3.11.7", "grpcio": "1.85.1", "protobuf": "7.36.2", "numpy": "2.4.6"}
 
@@ -61,7 +61,7 @@ def measured(servers, expected, pictures=None, **changes):
 
 
 def findings(measured, previous=None, stable=None, **options):
-    return _verdict.judge({**OPTIONS, **options}, measured, previous, stable)
+    return verdict.judge({**OPTIONS, **options}, measured, previous, stable)
 
 
 def check(tests=100, wrong=10, **changes):

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-import http.server
-import json
 import socket
 import threading
 import time
-import urllib.parse
 
+import fake_api
 import grpc
-from kubernetes import client
+from cluster_objects import CORE, DEPLOYMENT, MODEL_CONFIG, POD_LABELS, deployment
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils import _port_forward
-from ansible_collections.mlops.tf_serving.plugins.module_utils._serving_protos import messages
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.protos import messages
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import api, port_forward
 
 AVAILABLE, LOADING, END = 30, 20, 50
 
@@ -126,35 +124,53 @@ class Server(grpc.GenericRpcHandler):
         return any(state in (AVAILABLE, END) for state, _error in self.states[name].values())
 
 
-class Cluster:
-    """Release mnist-deploy in namespace default: `servers` by pod, `config_map` (a dict or None), `pods` (plain data)."""
+class Cluster(fake_api.Api):
+    """Release mnist-deploy in namespace default, its pods with their model servers, and its model config."""
 
     def __init__(self):
-        self.servers, self.pods, self.config_map, self.writes = {}, {}, None, []
-        self.deployment, self.logs, self.forbidden = True, {}, set()
+        super().__init__()
+        self.servers, self.targets, self.stack = {}, {}, contextlib.ExitStack()
         self.before_write = None  # called with the text that is about to be written
-        self.targets, self.version, self.stack = {}, 0, contextlib.ExitStack()
+        self.on = self._before
+        super().add(DEPLOYMENT, **deployment())
 
-    def add(self, pod, server, ready=True):
-        self.servers[pod] = server
-        self.pods[pod] = {"metadata": {"name": pod}, "status": {"conditions": [
-            {"type": "Ready", "status": str(ready), "message": "loading"}]}}
+    def add_pod(self, name, server, ready=True):
+        self.servers[name] = server
+        conditions = {"conditions": [{"type": "Ready", "status": str(ready), "message": "loading"}]}
+        self.add(CORE + "pods/" + name, metadata={"labels": POD_LABELS}, status=conditions)
         grpc_server = grpc.server(concurrent.futures.ThreadPoolExecutor(8), [server])
-        self.targets[pod] = grpc_server.add_insecure_port("127.0.0.1:0")
+        self.targets[name] = grpc_server.add_insecure_port("127.0.0.1:0")
         grpc_server.start()
         self.stack.callback(grpc_server.stop, None)
         self.stack.callback(setattr, server, "over", True)
 
-    def remove(self, pod):
-        del self.pods[pod]
-        self.servers[pod].dead = (grpc.StatusCode.UNAVAILABLE, "gone")
+    def pod(self, name):
+        return self.objects.get(CORE + "pods/" + name)
+
+    def remove_pod(self, name):
+        del self.objects[CORE + "pods/" + name]
+        self.servers[name].dead = (grpc.StatusCode.UNAVAILABLE, "gone")
+
+    def ready(self, name, ready):
+        """As kubelet says it."""
+        self.change(CORE + "pods/" + name, status={"conditions": [{"type": "Ready", "status": str(ready), "message": "starting"}]})
 
     def store(self, text):
-        self.version += 1
-        self.config_map = {
-            "metadata": {"name": "mnist-deploy-model-config", "resourceVersion": str(self.version)},
-            "data": {"models.config": text},
-        }
+        self.add(MODEL_CONFIG, data={"models.config": text})
+
+    @property
+    def config_map(self):
+        """Its text, None where there is none."""
+        there = self.objects.get(MODEL_CONFIG)
+        return there and there["data"]["models.config"]
+
+    @property
+    def texts(self):
+        """What was written, one after the other, and taken."""
+        return [
+            one.body["data"]["models.config"] for one in self.requests
+            if one.method in ("POST", "PATCH") and "/configmaps" in one.path and "dryRun" not in one.query
+        ]
 
     def link(self, _api_client, _namespace, pod, _port):
         connection = socket.create_connection(("127.0.0.1", self.targets[pod]))
@@ -162,69 +178,18 @@ class Cluster:
             "socket": lambda self, port: connection, "error": lambda self, port: None, "close": lambda self: connection.close(),
         })()
 
-    def handle(self, method, path, body):
-        """(status, answer)"""
-        kind = path.split("/")[5] if len(path.split("/")) > 5 else ""
-        if (method, kind) in self.forbidden:
-            return 403, {"message": "%s is forbidden" % kind}
-        if path.endswith("/deployments/mnist-deploy-serving"):
-            return (200, {"spec": {"replicas": len(self.pods)}}) if self.deployment else (404, {})
-        if path.endswith("/log"):
-            return 200, self.logs.get(path.split("/")[-2], "")
-        if path.endswith("/pods"):
-            return 200, {"items": list(self.pods.values())}
-        if kind == "pods":
-            self.pods[path.rpartition("/")[2]]["metadata"].setdefault("annotations", {}).update(body["metadata"]["annotations"])
-            return 200, {}
-        if kind == "configmaps":
-            return self.handle_config_map(method, body)
-        return 500, {"message": path}
-
-    def handle_config_map(self, method, body):
-        if method != "GET" and self.before_write:
-            self.before_write(body and body["data"]["models.config"])
-        if method == "POST":
-            if self.config_map:
-                return 409, {"message": "already exists"}
-        elif self.config_map is None:
-            return 404, {"message": "not found"}
-        if method == "DELETE":
-            self.config_map = None
-            return 200, {}
-        if method == "PATCH" and body["metadata"]["resourceVersion"] != self.config_map["metadata"]["resourceVersion"]:
-            return 409, {"message": "the object has been modified"}
-        if method in ("POST", "PATCH"):
-            self.store(body["data"]["models.config"])
-            self.writes.append(body["data"]["models.config"])
-        return 200, self.config_map
+    def _before(self, method, path):
+        if self.before_write and method != "GET" and "/configmaps" in path:
+            body = self.requests[-1].body
+            self.before_write(body.get("data", {}).get("models.config") if body else None)
 
 
 @contextlib.contextmanager
 def running(monkeypatch):
-    """A Cluster, whose `api_client` leads to it."""
+    """A Cluster; `client` and `options` lead to it."""
     cluster = Cluster()
-
-    class Api(http.server.BaseHTTPRequestHandler):
-        def answer(self):
-            size = int(self.headers.get("content-length") or 0)
-            body = json.loads(self.rfile.read(size)) if size else None
-            status, said = cluster.handle(self.command, urllib.parse.urlparse(self.path).path, body)
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(said.encode() if isinstance(said, str) else json.dumps(said).encode())
-
-        do_GET = do_POST = do_PATCH = do_DELETE = answer
-
-        def log_message(self, *arguments):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    configuration = client.Configuration()
-    configuration.host = "http://127.0.0.1:%d" % server.server_port
-    cluster.api_client = client.ApiClient(configuration)
-    monkeypatch.setattr(_port_forward, "_link", cluster.link)
-    with cluster.stack:
+    monkeypatch.setattr(port_forward, "_link", cluster.link)
+    with fake_api.serving(cluster) as cluster.options, cluster.stack:
+        cluster.client = api.connect({**dict.fromkeys(api.AUTH_ARG_SPEC), **cluster.options})
+        cluster.requests.clear()
         yield cluster
-    server.shutdown()
-    server.server_close()

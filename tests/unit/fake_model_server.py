@@ -9,8 +9,8 @@ import threading
 import grpc
 import numpy
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils._serving_protos import messages
-from ansible_collections.mlops.tf_serving.plugins.module_utils._tensors import encode
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.protos import messages
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.tensors import encode
 
 FLOAT, STRING = 1, 7
 
@@ -92,6 +92,9 @@ class ModelServer(grpc.GenericRpcHandler):
         return reply.SerializeToString()
 
     def _status(self, wire, context):
+        name = messages().GetModelStatusRequest.FromString(wire).model_spec.name
+        if name != "mnist":
+            context.abort(grpc.StatusCode.NOT_FOUND, "Could not find any versions of model %s" % name)
         reply = messages().GetModelStatusResponse()
         for version, (state, error) in self.states.items():
             reply.model_version_status.add(version=version, state=state).status.error_message = error

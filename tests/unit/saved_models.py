@@ -1,6 +1,5 @@
 """Small SavedModels and archives, made by hand: what the unit tests publish."""
-from __future__ import annotations
-
+import gzip
 import io
 import tarfile
 import zipfile
@@ -65,9 +64,9 @@ def under(folder, files):
 
 
 def tar(files, mode="w:gz", links=()):
-    """bytes of a tar; files: {path: bytes}, links: [(path, target, type)]"""
+    """bytes of a tar, the same each time; files: {path: bytes}, links: [(path, target, type)]"""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode=mode) as archive:
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
         for path, content in files.items():
             info = tarfile.TarInfo(path)
             info.size = len(content)
@@ -76,12 +75,17 @@ def tar(files, mode="w:gz", links=()):
             info = tarfile.TarInfo(path)
             info.type, info.linkname = kind, target
             archive.addfile(info)
-    return buffer.getvalue()
+    if mode == "w":
+        return buffer.getvalue()
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as file:
+        file.write(buffer.getvalue())
+    return packed.getvalue()
 
 
 def zipped(files):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, content in files.items():
-            archive.writestr(path, content)
+            archive.writestr(zipfile.ZipInfo(path), content, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()

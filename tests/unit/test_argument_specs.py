@@ -1,65 +1,88 @@
-"""defaults/main.yml says what meta/argument_specs.yml says: same variables, same values, all described."""
+"""meta/argument_specs.yml says of each variable what the record says: its type, its default, its choices."""
 from __future__ import annotations
 
+import dataclasses
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.record import SECTIONS
+
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 NAMES = sorted(path.name for path in ROLES.iterdir() if path.is_dir())
-TYPES = {"bool", "dict", "float", "int", "list", "path", "raw", "str"}
 
 
 def load(role, path):
     return yaml.safe_load((ROLES / role / path).read_text())
 
 
-def options(role, entry="main"):
-    return load(role, "meta/argument_specs.yml")["argument_specs"][entry]["options"]
+def entries(role):
+    return load(role, "meta/argument_specs.yml")["argument_specs"]
 
 
-def test_the_five_roles():
-    assert NAMES == ["check", "model", "scaling", "serving", "volume"]
+def documented(role):
+    """All options of all entry points."""
+    return {name: option for entry in entries(role).values() for name, option in entry["options"].items()}
+
+
+def recorded(role):
+    return {"%s_%s" % (role, field.name): field.metadata["variable"] for field in dataclasses.fields(SECTIONS[role])}
+
+
+def test_a_section_for_each_role():
+    assert NAMES == sorted(SECTIONS) == ["check", "model", "scaling", "serving", "volume"]
 
 
 @pytest.mark.parametrize("role", NAMES)
 class TestRole:
-    def test_defaults_and_specs_agree(self, role):
-        specified = {name: option["default"] for name, option in options(role).items() if "default" in option}
-        assert load(role, "defaults/main.yml") == specified
+    def test_every_variable_is_documented_and_every_documented_one_is_a_variable(self, role):
+        assert set(documented(role)) == set(recorded(role))
 
-    def test_every_variable_has_the_roles_prefix_a_type_and_a_description(self, role):
-        for name, option in options(role).items():
-            assert name.startswith(role + "_"), name
-            assert option["type"] in TYPES, name
+    def test_types_and_choices_are_the_functions(self, role):
+        for name, variable in recorded(role).items():
+            option = documented(role)[name]
+            assert option["type"] == variable.kind.type, name
+            assert option.get("elements") == variable.kind.elements, name
+            assert tuple(option.get("choices", ())) == variable.kind.choices, name
             assert option["description"], name
 
-    def test_no_variable_is_required_by_type(self, role):
-        """Ansible would refuse an absent one in its own words, and take '' for an answer."""
-        assert not [name for name, option in options(role).items() if option.get("required")]
+    def test_few_are_raw(self, role):
+        raw = {name for name, option in documented(role).items() if option["type"] == "raw"}
+        assert raw <= {"scaling_replicas", "check_dataset"}
 
-    def test_what_a_survey_may_leave_empty_is_no_number_and_no_choice(self, role):
-        """Validation would refuse ''. The modules say what is wrong with a number or a word."""
-        for name, option in options(role).items():
-            assert option["type"] in ("raw", "str", "path"), name
-            assert "choices" not in option, name
+    def test_defaults_are_the_functions_or_said_in_words(self, role):
+        for name, variable in recorded(role).items():
+            option = documented(role)[name]
+            if not callable(variable.default):
+                assert option.get("default") == variable.default, name
+            elif "default" in option:
+                # Follows from nothing: a function only because a list or a mapping must not be shared.
+                assert option["default"] == variable.default(None), name
+            else:
+                text = " ".join(option["description"]) if isinstance(option["description"], list) else option["description"]
+                assert re.search(r"\b([Tt]he default|is\s+the default)\b|mpty means|Without it", text), name
+
+    def test_no_variable_is_required_by_type(self, role):
+        """Ansible would refuse an absent one in its own words."""
+        assert not [name for name, option in documented(role).items() if option.get("required")]
 
     def test_entry_points_share_their_variables(self, role):
-        specs = load(role, "meta/argument_specs.yml")["argument_specs"]
-        assert {"main", "preflight"} <= specs.keys()
-        assert all(spec["options"] == specs["main"]["options"] for spec in specs.values())
-        assert all(spec["short_description"] and spec["author"] for spec in specs.values())
+        shared = entries(role)["main"]["options"]
+        assert {"main", "preflight"} <= entries(role).keys()
+        for name, entry in entries(role).items():
+            assert shared.items() <= entry["options"].items(), name
+            assert entry["short_description"] and entry["author"], name
 
     def test_entry_points_are_files_that_exist(self, role):
-        for entry in load(role, "meta/argument_specs.yml")["argument_specs"]:
+        for entry in entries(role):
             assert (ROLES / role / "tasks" / (entry + ".yml")).is_file()
 
-    def test_vars_are_internal(self, role):
-        path = ROLES / role / "vars" / "main.yml"
-        if path.is_file():
-            assert all(name.startswith("__%s_" % role) for name in yaml.safe_load(path.read_text()))
+    def test_the_role_has_no_default_of_its_own_and_one_variable(self, role):
+        assert not (ROLES / role / "defaults").exists()
+        assert load(role, "vars/main.yml") == {"__%s_settings" % role: "{{ lookup('mlops.tf_serving.settings', '%s') }}" % role}
 
     def test_readme_names_the_entry_points(self, role):
         readme = (ROLES / role / "README.md").read_text()
-        assert all("`%s`" % entry in readme for entry in load(role, "meta/argument_specs.yml")["argument_specs"])
+        assert all("`%s`" % entry in readme for entry in entries(role))

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import yaml
 
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.settle import needed_by, settle
+
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ("model", "volume", "serving", "scaling", "check")
 
@@ -27,3 +29,11 @@ def test_every_file_that_the_readme_links_exists():
 def test_every_playbook_of_the_readme_exists():
     for playbook in re.findall(r"`((?:playbooks/)?[a-z]+\.yml)", (ROOT / "README.md").read_text()):
         assert (ROOT / playbook).is_file(), playbook
+
+
+def test_the_smallest_inventory_is_small_and_complete():
+    example = next(text for text in re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL) if "models:" in text)
+    models = yaml.safe_load(example)["models"]
+    given = {**models["vars"], **models["hosts"]["mnist"]}
+    assert set(given) == {"model_archive", "check_dataset", "model_node", "model_nas_server", "serving_image"}
+    settle("mnist", given, required=needed_by(ROLES), hosts=["ecs-node"])

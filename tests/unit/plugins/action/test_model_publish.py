@@ -2,53 +2,22 @@
 from __future__ import annotations
 
 import hashlib
-import types
+import sys
 
 import idx_files
 import numpy
 import pytest
-from ansible.errors import AnsibleError
+from fake_node import fake_node
 
-from ansible_collections.mlops.tf_serving.plugins.action.model_publish import ActionModule
-from ansible_collections.mlops.tf_serving.plugins.filter.model import model_problem
-from ansible_collections.mlops.tf_serving.plugins.module_utils import _warmup
+from ansible_collections.mlops.tf_serving.plugins.action import model_publish
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import warmup
 
 NAS = {"nas_server": "nas", "base_path": "/serving/model/mnist"}
 SHA = hashlib.sha256(b"archive").hexdigest()
 
 
-class Action(ActionModule):
-    """The plugin, with the node and its connection replaced by a list of what was asked of them."""
-
-    def __init__(self, arguments, *answers):
-        self._task = types.SimpleNamespace(args=arguments, async_val=0, check_mode=False, diff=False, delegate_to=None)
-        self._connection = types.SimpleNamespace(_shell=types.SimpleNamespace(join_path="/".join, tmpdir=None))
-        self._connection._shell.join_path = lambda *parts: "/".join(parts)
-        self.asked, self.answers = [], list(answers)
-
-    def run(self, tmp=None, task_vars=None):
-        return super().run(tmp, task_vars or {})
-
-    def _find_needle(self, dirname, needle):
-        if "missing" in needle:
-            raise AnsibleError("not found")
-        return needle
-
-    def _execute_module(self, module_name=None, module_args=None, task_vars=None):
-        self.asked.append(module_args)
-        return self.answers.pop(0)
-
-    def _make_tmp_path(self):
-        return "/remote"
-
-    def _transfer_file(self, local_path, remote_path):
-        self.asked.append((local_path, remote_path))
-
-    def _fixup_perms2(self, paths):
-        pass
-
-    def _remove_tmp_path(self, path):
-        self.asked.append("removed " + path)
+def Action(arguments, *answers, **task):
+    return fake_node(model_publish, arguments, *answers, **task)
 
 
 @pytest.fixture()
@@ -76,8 +45,8 @@ def test_an_archive_that_the_node_lacks(archive):
     assert action.run() == {"changed": True}
     assert action.asked[1:] == [
         (archive, "/remote/archive"),
+        ("readable", "/remote", "/remote/archive"),
         {**NAS, "archive": archive, "checksum": "sha256:" + SHA, "archive_copy": "/remote/archive"},
-        "removed /remote",
     ]
 
 
@@ -97,7 +66,7 @@ def test_samples_travel_only_if_the_node_asks_for_them(dataset):
     assert action.asked == [options]
     action = Action(options, {"needs": ["warmup"]}, {"changed": True})
     assert action.run() == {"changed": True}
-    shape, rows = _warmup.unpacked(action.asked[1]["warmup_samples"])
+    shape, rows = warmup.unpacked(action.asked[1]["warmup_samples"])
     assert (shape, len(rows)) == ([28, 28], 3)
     assert list(rows[1]) == list((IMAGES[1] / numpy.float32(255)).ravel())
 
@@ -105,15 +74,51 @@ def test_samples_travel_only_if_the_node_asks_for_them(dataset):
 def test_archive_and_samples_travel_together(archive, dataset):
     action = Action({**NAS, "archive": archive, **dataset}, {"needs": ["archive", "warmup"]}, {"changed": True})
     assert action.run() == {"changed": True}
-    assert {"warmup_samples", "archive_copy"} <= action.asked[2].keys()
+    assert {"warmup_samples", "archive_copy"} <= action.asked[3].keys()
+
+
+def test_a_look_sends_nothing_along(archive, dataset):
+    for needs in ([], ["tidying"]):
+        action = Action({**NAS, "archive": archive, **dataset}, {"changed": False, "needs": needs}, check_mode=True)
+        assert action.run() == {"changed": False, "needs": needs}
+        assert len(action.asked) == 1
+
+
+def answered(**answer):
+    return {"changed": False, "verified": True, "message": "", "checksum": "sha256:ab", **answer}
+
+
+@pytest.mark.parametrize(("answer", "check_mode", "remarks", "up_to_date"), [
+    (answered(), True, [], True), (answered(changed=True), False, [], False), (answered(needs=["tidying"]), True, [], False),
+    (answered(message="Version 2 was withdrawn"), False, ["Version 2 was withdrawn"], True),
+    (answered(message="Version 2 was withdrawn", verified=False), False, ["Version 2 was withdrawn"], True),
+    (answered(verified=False), True, ["unverified"], True),
+    (answered(verified=False, changed=True), False, ["unverified"], False),
+    (answered(verified=False, changed=True, checksum=None), True, [], False),
+])
+def test_what_is_made_of_the_answer(answer, check_mode, remarks, up_to_date):
+    result = Action({**NAS, "archive": "http://host/x"}, dict(answer), check_mode=check_mode).run()
+    assert ([remark.partition(":")[0] for remark in result.pop("remarks")], result.pop("up_to_date")) == (remarks, up_to_date)
+    assert result == answer
+    unverified = Action({**NAS, "archive": "http://host/x"}, answered(verified=False)).run()["remarks"][0]
+    assert unverified.endswith("set model_checksum: sha256:ab")
+
+
+def test_empty_options_are_left_out():
+    empty = {"checksum": "", "version": None, "warmup_dataset": "", "archive": " http://host/x\n", "reinstate": False}
+    action = Action({**NAS, **empty}, {"changed": False})
+    action.run()
+    assert action.asked == [{**NAS, "archive": "http://host/x", "reinstate": False}]
 
 
 def samples(tmp_path, **columns):
     """What becomes of a dataset of these columns: warm-up samples, or the message of a failure."""
     numpy.savez(tmp_path / "x.npz", **columns)
-    action = Action({**NAS, "archive": "http://host/x", "warmup": 2, "warmup_dataset": str(tmp_path / "x.npz")}, {"needs": ["warmup"]}, {})
+    options = {"archive": "http://host/x", "warmup": 2, "warmup_dataset": str(tmp_path / "x.npz")}
+    action = Action({**NAS, **options}, {"needs": ["warmup"]}, {})
     result = action.run()
-    return result["msg"] if "msg" in result else _warmup.unpacked(action.asked[1]["warmup_samples"])
+    assert "failure" not in result or result["failure"]["code"] == "warmup_impossible"
+    return result["msg"] if "msg" in result else warmup.unpacked(action.asked[1]["warmup_samples"])
 
 
 def test_samples_of_any_dataset_with_images(tmp_path):
@@ -127,11 +132,11 @@ def test_samples_of_a_dict_of_files_whose_pictures_have_another_name(tmp_path):
     files = {"digits": str(tmp_path / idx_files.IMAGES), "y": str(tmp_path / "y.npy")}
     action = Action({**NAS, "archive": "http://host/x", "warmup": 2, "warmup_dataset": files}, {"needs": ["warmup"]}, {})
     action.run()
-    assert list(_warmup.unpacked(action.asked[1]["warmup_samples"])[1][1]) == list((IMAGES[1] / numpy.float32(255)).ravel())
+    assert list(warmup.unpacked(action.asked[1]["warmup_samples"])[1][1]) == list((IMAGES[1] / numpy.float32(255)).ravel())
 
 
 @pytest.mark.parametrize(("columns", "words"), [
-    ({"x": numpy.arange(3), "y": numpy.arange(3)}, "has no column images, and none of pictures (its columns: x, y)"),
+    ({"y": numpy.arange(3), "x": numpy.arange(3)}, "has no column images, and none of pictures (its columns: x, y)"),
     ({"images": numpy.array(["a", "b"])}, "its column images does not hold numbers"),
 ])
 def test_datasets_that_give_no_samples(tmp_path, columns, words):
@@ -139,7 +144,8 @@ def test_datasets_that_give_no_samples(tmp_path, columns, words):
 
 
 @pytest.mark.parametrize(("options", "words"), [
-    ({"warmup": 6}, "model_warmup is 6"), ({"warmup_dataset": "/no/such"}, "/no/such"),
+    ({"warmup": 6}, "model_warmup is 6, and the dataset"), ({"warmup": 6}, "has 5 images: lower it."),
+    ({"warmup_dataset": "/no/such"}, "/no/such"),
     ({"warmup_dataset_checksum": {"t10k-images-idx3-ubyte.gz": "sha256:" + "0" * 64}}, "checksum"),
 ])
 def test_samples_that_cannot_be_had(dataset, options, words):
@@ -153,7 +159,12 @@ def test_samples_that_cannot_be_had(dataset, options, words):
     ({"archive": "missing.tar.gz"}, "archive_not_found"),
     ({"archive": "/"}, "archive_is_folder"),
     ({"archive": "ftp://x/y"}, "archive_invalid"),
-    ({"archive": "x", "version": "v2"}, "version_invalid"),
+    ({"archive": "x", "version": "v2"}, "option_invalid"),
+    ({"archive": "x", "version": 0}, "version_invalid"),
+    ({"archive": "x", "reinstate": "flase"}, "option_invalid"),
+    ({"archive": "x", "chekcsum": "y"}, "option_invalid"),
+    ({"archive": ""}, "option_invalid"),
+    ({"archive": "x", "state": "gone"}, "option_invalid"),
     ({"checksum": "0" * 64}, "checksum_mismatch"),
 ])
 def test_the_node_is_not_asked_about_bad_input(archive, options, code):
@@ -162,11 +173,41 @@ def test_the_node_is_not_asked_about_bad_input(archive, options, code):
     assert action.asked == []
 
 
-def test_absent():
-    action = Action({**NAS, "state": "absent"}, {"changed": True})
+def test_both_sums_are_named(archive):
+    failure = Action({**NAS, "archive": archive, "checksum": "0" * 64}).run()["failure"]
+    assert failure["details"] == {"wanted": "0" * 64, "found": SHA}
+    assert failure["message"].startswith("%s has the checksum sha256:%s, but model_checksum is sha256:000" % (archive, SHA))
+
+
+def test_an_archive_that_cannot_be_read(archive, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(model_publish, "open", refuse, raising=False)
+    result = Action({**NAS, "archive": archive}).run()
+    assert (result["failure"]["code"], "on the controller: Permission denied" in result["msg"]) == ("archive_unreadable", True)
+
+
+def test_a_right_checksum(archive):
+    action = Action({**NAS, "archive": archive, "checksum": SHA.upper()}, {"changed": False})
+    assert action.run() == {"changed": False}
+
+
+def test_a_path_below_the_home_folder(archive, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    action = Action({**NAS, "archive": "~/mnist.tar.gz"}, {"changed": False})
+    assert action.run() == {"changed": False}
+    assert action.asked[0]["archive"] == archive
+
+
+@pytest.mark.parametrize("archive", ["", "missing.tar.gz"])
+def test_absent(archive):
+    action = Action({**NAS, "state": "absent", "archive": archive}, {"changed": True})
     assert action.run() == {"changed": True}
 
 
-def test_the_filter_says_the_same_sentence():
-    assert model_problem({**NAS, "archive": "http://host/x"}) == ""
-    assert "model_version" in model_problem({**NAS, "archive": "http://host/x", "version": "v2"})
+def test_numpy_is_needed_for_samples_only(dataset, monkeypatch):
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    assert Action({**NAS, "archive": "http://host/x", **dataset}, {"changed": False}).run() == {"changed": False}
+    action = Action({**NAS, "archive": "http://host/x", **dataset}, {"needs": ["warmup"]})
+    assert action.run()["failure"]["code"] == "library_missing"

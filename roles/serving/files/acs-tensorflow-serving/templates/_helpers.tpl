@@ -1,4 +1,4 @@
-{{/* The tutorial's object names; plugins/module_utils/_names.py knows them too. */}}
+{{/* The tutorial's object names; plugins/plugin_utils/settings/names.py knows them too. */}}
 {{- define "serving.deployment" -}}
 {{ .Release.Name }}-serving
 {{- end }}

@@ -1,0 +1,51 @@
+# Copyright (c) The mlops.tf_serving developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """One to one with FILES in plugin_utils/check/options.py."""
+
+    DOCUMENTATION = """
+options:
+  dataset:
+    description:
+      - Path on this host or http(s) URL of a folder with the files C(t10k-images-idx3-ubyte.gz) and
+        C(t10k-labels-idx1-ubyte.gz), which become the columns C(images) and C(labels).
+      - Or of one file, C(.npz), C(.npy), C(.csv), C(.jsonl), C(.tfrecord) (of tf.Example) or IDX, each maybe with C(.gz).
+      - Or a mapping of columns to files with one array each (C(.npy) or IDX).
+    type: raw
+    required: true
+  dataset_checksum:
+    description: Checksums as C(sha256:HEX) by file name.
+    type: dict
+    default: {}
+  dataset_timeout:
+    description: Seconds for the download of each file.
+    type: int
+    default: 60
+  tests:
+    description:
+      - Number of tests that every replica is asked, from the start of the dataset. Left out, 1000, or all if there are fewer.
+    type: int
+  golden:
+    description:
+      - Path on this host or http(s) URL of a golden file, made with O(record). The answers are compared with those of the
+        version that was trusted then.
+    type: str
+  record:
+    description:
+      - Path (.npz) of a golden file to write, from the answers of one server, instead of judging them.
+      - A file that holds the same answers already is not changed.
+    type: path
+  report:
+    description:
+      - Path of a report for people on this host, one HTML file that needs nothing else.
+      - A path that ends in C(/) is a folder, which gets C(MODEL.html) and an index of all reports in it.
+    type: str
+  tls_ca_cert:
+    description: File with the certificates that are trusted for TLS with the address. Left out, those of this host.
+    type: path
+notes:
+  - Relative paths begin at the folder of the playbook that is run; that of O(dataset) has to be absolute.
+"""

@@ -1,0 +1,15 @@
+# Copyright (c) The mlops.tf_serving developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    # What runs in ansible-playbook's own process (plugin_utils/controller_action.py).
+    DOCUMENTATION = """
+options: {}
+notes:
+  - The task runs in C(ansible-playbook)'s own process on the controller, whatever host it is for. C(become), C(delegate_to) and
+    the connection mean nothing to it and do no harm. C(environment) counts, such as C(K8S_AUTH_HOST) or C(KUBECONFIG).
+  - C(async) is refused, for there is no other process that could go on.
+  - Libraries are looked for in the Python that C(ansible-playbook) runs in, whatever C(ansible_python_interpreter) says.
+"""

@@ -1,0 +1,23 @@
+# Copyright (c) The mlops.tf_serving developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The one base of every error that this collection raises on purpose."""
+
+from typing import Any, Dict
+
+
+class Error(Exception):
+    """Something a person can act on.
+
+    message: one sentence that names the variable or object, the value found, and the way out.
+    code: a stable snake_case word for programs (rescue blocks, tests).
+    details: what was measured or read, as plain data.
+    """
+
+    def __init__(self, message: str, code: str = "error", **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.details = details
+
+    def as_dict(self) -> Dict[str, Any]:
+        return {"message": self.message, "code": self.code, "details": self.details}

@@ -1,0 +1,80 @@
+#!/usr/bin/python
+# Copyright (c) The mlops.tf_serving developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: check_preflight
+version_added: "0.1.0"
+short_description: What an inference check will need
+description:
+  - Looks at the files that M(mlops.tf_serving.inference_check) with the same options would read and write, and fails as that
+    would. So a playbook knows before it publishes or deploys something.
+  - Reads the dataset and the golden file, and looks whether O(record) and O(report) can be written, and whether the report's
+    libraries are there. Asks no server and no cluster.
+  - Changes nothing.
+  - Messages call the options by the variables of the role P(mlops.tf_serving.check#role), such as C(check_tests).
+author:
+  - The mlops.tf_serving developers (@mlops)
+extends_documentation_fragment:
+  - mlops.tf_serving.controller
+  - mlops.tf_serving.check_files
+requirements:
+  - python >= 3.10
+  - grpcio >= 1.60
+  - protobuf >= 4.25
+  - numpy >= 1.24
+  - matplotlib and jinja2, for O(report)
+attributes:
+  check_mode:
+    description: Changes nothing in any mode.
+    support: full
+  diff_mode:
+    description: Changes nothing.
+    support: none
+  idempotent:
+    description: Changes nothing.
+    support: full
+options:
+  labels:
+    description:
+      - Column with the expected answers, as in the check.
+      - The task fails where that and O(golden) leave nothing to compare answers with.
+    type: str
+    default: ""
+  tolerance:
+    description: As in the check; it says how labels are read.
+    type: float
+"""
+
+EXAMPLES = """
+- name: The test data are there, and the report can be written
+  mlops.tf_serving.check_preflight:
+    dataset: https://storage.googleapis.com/cvdf-datasets/mnist/
+    tests: 1000
+    report: /srv/reports/
+  register: test_data
+
+- name: What a test looks like
+  ansible.builtin.debug:
+    msg: "{{ test_data.columns.images.shape }}"
+"""
+
+RETURN = """
+tests:
+  description: Number of tests that the check will put to every server.
+  returned: success
+  type: int
+  sample: 1000
+columns:
+  description: Type (such as C(uint8), C(float32) or C(string)) and shape of each column, the number of tests first.
+  returned: success
+  type: dict
+  sample:
+    images: {type: uint8, shape: [1000, 28, 28]}
+    labels: {type: uint8, shape: [1000]}
+failure:
+  description: The same as RV(ignore:msg) for programs, with a code such as C(dataset_too_small).
+  returned: on failure
+  type: dict
+"""

@@ -1,0 +1,236 @@
+# Copyright (c) The mlops.tf_serving developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a model answered, and whether it is right: against labels, and against answers recorded from a trusted version.
+
+Answers are classes (the highest score, a whole number, a text) or, with a tolerance, values.
+"""
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from typing import Any, NamedTuple
+
+from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import dataset, dataset_formats
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.request_plan import Plan
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.arrays import Array
+
+try:
+    import numpy
+except ImportError:
+    pass  # the task has said so: it is one of its NEEDS
+
+GOLDEN_BYTES = 1 << 30
+Meta = dict[str, Any]  # of a golden file: which model, version, signature, output and dataset; when it was recorded
+
+
+class Answers(NamedTuple):
+    """Answers to some tests."""
+
+    given: Array  # a class each (int64, or object: text), or a row of values each (float64)
+    score: Array | None  # how sure the model was (the highest score)
+    finite: Array  # False where an answer holds NaN or infinity
+
+
+class Golden(NamedTuple):
+    """Answers recorded before, as the model gave them."""
+
+    raw: Array
+    meta: Meta
+    location: str
+
+
+def of(method: str, output: str, outputs: dict[str, Array]) -> Array:
+    """The array that is compared, out of a reply's outputs."""
+    if method == "classify":
+        return _classified(outputs["classes"], outputs["scores"])
+    if output not in outputs:
+        raise _malformed("a reply lacks the output %s" % output)
+    return outputs[output]
+
+
+def _classified(names: Array, scores: Array) -> Array:
+    """The name with the highest score; all scores where the model has no names: those are empty on the wire."""
+    named = (names != "").any()
+    if not scores.size and not named:
+        raise _malformed("a classification has neither classes nor scores")
+    if not named:
+        return scores  # the place in the list is the class
+    best = scores.argmax(axis=1) if scores.size else 0
+    found: Array = names[numpy.arange(len(names)), best]
+    return found
+
+
+def classes(array: Array, tests: int) -> Answers:
+    """Answers that are classes."""
+    if array.dtype.kind == "O" and array.size == tests:
+        text = [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in array.reshape(-1)]
+        return Answers(numpy.array(text, dtype=object), None, numpy.ones(tests, bool))
+    if array.dtype.kind in "biu" and array.size == tests:
+        return Answers(array.reshape(-1).astype("i8"), None, numpy.ones(tests, bool))
+    if array.dtype.kind != "f" or array.ndim not in (1, 2) or len(array) != tests or not array.size:
+        raise _malformed("has the shape %s for %d tests, expected [%d, classes]" % (list(array.shape), tests, tests))
+    scores = array.reshape(tests, -1)
+    finite = _finite(scores)
+    if scores.shape[1] == 1:  # a sigmoid: the score of class 1
+        column = scores[:, 0]
+        if ((column < 0) | (column > 1))[finite].any():
+            raise _malformed(
+                "has one score for each test, and not all are from 0 to 1: with check_tolerance they are compared as values"
+            )
+        return Answers((column > 0.5).astype("i8"), numpy.maximum(column, 1 - column), finite)
+    return Answers(scores.argmax(axis=1), scores.max(axis=1), finite)
+
+
+def values(array: Array, tests: int) -> Answers:
+    """Answers that are numbers, a row of them for each test."""
+    if array.dtype.kind not in "biuf" or array.ndim == 0 or len(array) != tests:
+        raise _malformed("has the shape %s for %d tests, expected [%d, ...]" % (list(array.shape), tests, tests))
+    rows = array.reshape(tests, -1).astype("f8")
+    return Answers(rows, None, _finite(rows))
+
+
+def _finite(rows: Array) -> Array:
+    finite: Array = numpy.logical_and.reduce(numpy.isfinite(rows), axis=1)
+    return finite
+
+
+class Expected:
+    """What is right: labels, golden answers, or both. tolerance: None compares classes."""
+
+    def __init__(self, labels: Array | None, golden: Golden | None, tolerance: float | None) -> None:
+        self.read = classes if tolerance is None else values
+        self.tolerance = tolerance
+        self.labels = None if labels is None else self._normal(labels)
+        self.golden: Array | None = None if golden is None else self.read(golden.raw, len(golden.raw)).given
+
+    def _normal(self, labels: Array) -> Array:
+        """Labels as Answers.given has them."""
+        if self.tolerance is not None:
+            return labels.reshape(len(labels), -1).astype("f8")
+        if labels.dtype.kind == "O":
+            return classes(labels, len(labels)).given
+        if labels.ndim == 2 and labels.shape[1] > 1:  # one-hot
+            if ((labels != 0).sum(axis=1) != 1).any():
+                raise Error(
+                    "The labels have the shape %s and are not one-hot: use one class for each test." % list(labels.shape),
+                    "dataset_invalid",
+                )
+            hot: Array = labels.argmax(axis=1)
+            return hot
+        flat = labels.reshape(-1)
+        if len(flat) != len(labels) or (flat.dtype.kind == "f" and (flat != numpy.floor(flat)).any()):
+            raise Error(
+                "The labels are no class numbers (%s %s): set check_tolerance, and they are compared as values."
+                % (labels.dtype.name, list(labels.shape)), "dataset_invalid",
+            )
+        return flat.astype("i8")
+
+    def same(self, answers: Answers, wanted: Array) -> Array:
+        """For each test whether the answer is the wanted one. What is not finite never is."""
+        right: Array = answers.finite & self._matches(answers.given, wanted)
+        return right
+
+    def _matches(self, given: Array, wanted: Array) -> Any:
+        if self.tolerance is None:
+            if given.dtype.kind == "O" and wanted.dtype.kind != "O":
+                wanted = numpy.array([str(value) for value in wanted], dtype=object)  # a model that names its classes 0 to 9
+            return given == wanted
+        if given.shape != wanted.shape:
+            raise _malformed("has %d values for each test, expected are %d" % (given.shape[1], wanted.shape[1]))
+        with numpy.errstate(invalid="ignore"):
+            return (abs(given - wanted) <= self.tolerance * numpy.maximum(1, abs(wanted))).all(axis=1)
+
+
+def _malformed(text: str) -> Error:
+    return Error(text, "malformed_reply")
+
+
+def read_golden(options: dict[str, Any], tests: dataset.Dataset) -> Golden | None:
+    """The Golden of the option, fit for these tests; None where none is wanted."""
+    location = options["golden"]
+    if not location:
+        return None
+    path, content = dataset.read(location, options["dataset_timeout"], "check_golden")
+    try:
+        raw, meta = _kept(content, path)
+    except (Error, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Error(
+            "check_golden %s is no file of recorded answers (%s): make one with playbooks/record.yml." % (path, error),
+            "golden_invalid",
+        ) from error
+    other = None
+    if meta.get("dataset") != tests.digest:
+        other = "another dataset than %s" % tests.location
+    elif len(raw) < tests.tests:
+        other = "%d tests, fewer than check_tests (%d)" % (len(raw), tests.tests)
+    if other:
+        raise Error(
+            "check_golden %s was recorded with %s: record it again with playbooks/record.yml." % (path, other), "golden_invalid"
+        )
+    return Golden(raw[:tests.tests], meta, path)
+
+
+def fits(golden: Golden | None, plan: Plan) -> None:
+    """Golden answers are those of one signature and output."""
+    if golden is None:
+        return
+    for key, now in (("signature", plan.signature), ("output", plan.output)):
+        if golden.meta.get(key) != now:
+            raise Error(
+                "check_golden was recorded from the %s %r, and %r is asked now: record it again, or set check_%s"
+                % (key, golden.meta.get(key), now, key), "golden_invalid",
+            )
+
+
+def _kept(content: bytes, path: str) -> tuple[Array, Meta]:
+    """(answers, meta) in the bytes of a golden file."""
+    arrays = dataset_formats.arrays(content, path)
+    raw, meta = arrays["answers"], json.loads(arrays["meta"].item())
+    if raw.dtype.kind == "O":
+        raw = numpy.array([value.decode("utf-8", "replace") for value in raw.reshape(-1)], dtype=object).reshape(raw.shape)
+    if raw.ndim == 0 or not isinstance(meta, dict):
+        raise ValueError("it holds something else")
+    return raw, meta
+
+
+def same_golden(path: str, raw: Array, meta: Meta) -> bool:
+    """Whether the file at path holds just these answers. When they were recorded does not count."""
+    try:
+        with open(path, "rb") as file:
+            old, old_meta = _kept(file.read(GOLDEN_BYTES), path)
+    except (Error, ValueError, KeyError, TypeError, AttributeError, OSError):
+        return False
+    same = old.dtype == raw.dtype and numpy.array_equal(old, _text(raw), equal_nan=raw.dtype.kind in "fc")
+    return same and {**old_meta, "recorded": None} == {**meta, "recorded": None}
+
+
+def write_golden(path: str, raw: Array, meta: Meta) -> None:
+    """Whole or not at all: the file is renamed into its place."""
+    folder = os.path.dirname(os.path.abspath(path))
+    temporary = None
+    try:
+        os.makedirs(folder, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".golden-")
+        with os.fdopen(handle, "wb") as file:
+            numpy.savez_compressed(file, answers=_storable(raw), meta=numpy.array(json.dumps(meta, sort_keys=True)))
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary:
+            os.unlink(temporary)
+        raise Error("check_golden %s cannot be written: %s." % (path, error.strerror or error), "golden_not_written") from error
+
+
+def _text(raw: Array) -> Array:
+    """Text as str, everything else as it is."""
+    if raw.dtype.kind != "O":
+        return raw
+    values = [value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in raw.reshape(-1)]
+    return numpy.array(values, dtype=object).reshape(raw.shape)
+
+
+def _storable(raw: Array) -> Array:
+    """No object arrays, which only pickle could keep."""
+    return _text(raw).astype("U") if raw.dtype.kind == "O" else raw

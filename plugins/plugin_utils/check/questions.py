@@ -1,0 +1,43 @@
+# Copyright (c) The mlops.tf_serving developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One dataset, put to several servers: the requests and the answers that are expected, which all of them share."""
+from __future__ import annotations
+
+import datetime
+import threading
+from typing import Any
+
+from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import answers, request_plan
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.dataset import Dataset
+
+Options = dict[str, Any]
+
+
+class Questions:
+    """golden: the recorded answers or None. expected: None where answers are recorded, not judged. at: when it began."""
+
+    def __init__(self, options: Options, dataset: Dataset):
+        self.options, self.dataset, self.tests = options, dataset, dataset.tests
+        self.golden = answers.read_golden(options, dataset)
+        labels = request_plan.labels_column(options, dataset)
+        if labels is None and self.golden is None and not options["record"]:
+            raise Error(
+                "The dataset %s has no labels (columns: %s), so there is nothing to compare with: name a column with"
+                " check_labels, or record the answers of a trusted version with playbooks/record.yml and set check_golden."
+                % (dataset.location, ", ".join(sorted(dataset.columns))), "labels_missing",
+            )
+        self.expected = None if options["record"] else answers.Expected(
+            None if labels is None else dataset.columns[labels], self.golden, options["tolerance"]
+        )
+        self.at = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self._requests: dict[tuple[Any, int, int | None], list[Any]] = {}
+        self._lock = threading.Lock()
+
+    def requests(self, plan: Any, batch: int, most: int | None = None) -> list[Any]:
+        """Serialised once, for servers that want the same (as a rule all of them)."""
+        with self._lock:
+            key = plan, batch, most
+            if key not in self._requests:
+                self._requests[key] = request_plan.requests(plan, self.dataset, batch, most)
+            return self._requests[key]

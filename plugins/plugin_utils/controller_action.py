@@ -1,0 +1,102 @@
+# Copyright (c) The mlops.tf_serving developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The base of everything that talks to the Kubernetes API or to a model server: it runs in ansible-playbook's own process.
+
+A module on `connection: local` pays for a new Python and its imports at every task. An action plugin runs in a fork of a
+process that has imported them already. The module file of the same name holds the documentation.
+"""
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+
+Options = dict[str, Any]
+Answer = dict[str, Any]
+
+
+class ControllerAction(ActionBase):
+    """A subclass says what it takes (SPEC, RULES), what it imports (NEEDS), and does it (act).
+
+    become, delegate_to and the connection mean nothing here and do no harm. `environment`, `check_mode` and `diff` count.
+    """
+
+    SPEC: Options = {}  # as AnsibleModule's argument_spec
+    RULES: Options = {}  # such as mutually_exclusive, as AnsibleModule has them
+    NEEDS: tuple[str, ...] = ()  # importable names
+
+    check_mode: bool
+    diff: bool
+    task_vars: Options  # all that the task sees
+    host: str  # inventory name
+
+    def act(self, options: Options) -> Answer:
+        """Do it. `options` are checked and have their defaults. An Error is the task's failure."""
+        raise NotImplementedError
+
+    def run(self, tmp: Any = None, task_vars: Options | None = None) -> Answer:
+        if self._task.async_val:
+            return failed(Error(
+                "%s runs in ansible-playbook's own process, so it cannot go on in the background: leave out async and poll."
+                % self._task.action, "async_unsupported",
+            ))
+        super().run(tmp, task_vars)
+        self.check_mode, self.diff = bool(self._task.check_mode), bool(self._task.diff)
+        self.task_vars = task_vars or {}
+        self.host = self.task_vars.get("inventory_hostname", "")
+        self._warnings: list[str] = []
+        self._set_environment()
+        spec = ArgumentSpecValidator(self.SPEC, **self.RULES)
+        # What is blank is not given: before core 2.19 a template that is None arrives as an empty string.
+        checked = spec.validate({name: value for name, value in self._task.args.items() if value is not None and value != ""})
+        if checked.error_messages:
+            return failed(Error("; ".join(checked.error_messages), "option_invalid"))
+        try:
+            require(self.NEEDS)
+            answer = {"changed": False, **self.act(checked.validated_parameters)}
+        except Error as error:
+            answer = failed(error)
+        if self._warnings:
+            answer["warnings"] = self._warnings
+        shown: Answer = remove_values(answer, checked._no_log_values)
+        return shown
+
+    def warn(self, text: str) -> None:
+        self._warnings.append(text)
+
+    def _set_environment(self) -> None:
+        """`environment:` of the task and of all around it. The process is this task's own."""
+        variables: dict[str, str] = {}
+        self._compute_environment_string(variables)
+        os.environ.update({name: str(value) for name, value in variables.items()})
+
+
+def failed(error: Error) -> Answer:
+    """What a task answers that fails on purpose. An error may carry what was measured until then as `result`."""
+    return {**getattr(error, "result", {}), "failed": True, "msg": error.message, "failure": error.as_dict()}
+
+
+def require(names: tuple[str, ...], found: Callable[[str], object] = importlib.util.find_spec) -> None:
+    """An Error that names the Python in which a library is missing."""
+    missing = [name for name in names if not _is_there(name, found)]
+    if missing:
+        raise Error(
+            "ansible-playbook runs in %s, which cannot import %s: install the collection's requirements.txt there, or use an"
+            " execution environment that has it." % (sys.executable, ", ".join(missing)), "library_missing",
+            missing=missing, python=sys.executable,
+        )
+
+
+def _is_there(name: str, found: Callable[[str], object]) -> bool:
+    try:  # google.protobuf: a parent that is missing is an error of find_spec's own
+        return found(name) is not None
+    except ModuleNotFoundError:
+        return False

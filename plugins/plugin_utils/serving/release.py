@@ -1,0 +1,65 @@
+# Copyright (c) The mlops.tf_serving developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Reads what a release consists of: its objects, its pods' logs, Helm's record of it."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import history
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import helm_release
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import Object, explained, reply
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.workload import Workload, allowed
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.names import object_names
+
+CONTAINER = "serving"
+# Start-up stands at a log's beginning; a log of months can be large.
+LOG_BYTES = 512 * 1024
+
+
+class Release(Workload):
+    """Reads plain objects. None: not there, or (ReplicaSets, events, logs) not allowed."""
+
+    def __init__(self, api_client: Any, namespace: str, release: str) -> None:
+        self.release, self.names = release, object_names(release)
+        super().__init__(
+            api_client, namespace, self.names["deployment"], selector=self.names["selector"], claim=self.names["claim"],
+        )
+        self.store = helm_release.Store(api_client, namespace, release)
+
+    def service(self) -> Object | None:
+        return self.read_one("api/v1", "services", self.names["service"])
+
+    def parameters(self) -> Object | None:
+        return self.read_one("api/v1", "configmaps", self.names["parameters"])
+
+    def all_pods(self) -> list[Object]:
+        pods: list[Object] = self.pods(self.names["selector"])
+        return pods
+
+    def log(self, pod: str, previous: bool = False) -> str | None:
+        """The container's log from its beginning, None if there is none or the account may not read it."""
+        with allowed("forbidden", "not_found", "api_error"), explained("read the log of pod " + pod):
+            answer = reply(
+                self.api_client, "/api/v1/namespaces/%s/pods/%s/log" % (self.namespace, pod), container=CONTAINER,
+                previous=str(previous).lower(), limitBytes=LOG_BYTES,
+            )
+            return str(answer.data, errors="replace")
+        return None
+
+    def checks(self, warn: Callable[[str], None]) -> list[Object]:
+        """The last results of the inference check."""
+        results: list[Object] = history.last_results(self.api_client, self.namespace, self.release, warn)
+        return results
+
+
+def policy(release: Release, deployment: Object | None) -> str | None:
+    """serving_version_policy of a Deployment: pinned where it mounts the release's model config. None: no Deployment."""
+    if deployment is None:
+        return None
+    mounted = [
+        source.get("configMap", {}).get("name")
+        for volume in deployment["spec"]["template"]["spec"].get("volumes", ())
+        for source in volume.get("projected", {}).get("sources", ())
+    ]
+    return "pinned" if release.names["model_config"] in mounted else "latest"

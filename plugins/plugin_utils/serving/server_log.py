@@ -1,0 +1,101 @@
+# Copyright (c) The mlops.tf_serving developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the log of tensorflow_model_server says, from 1.4 to 2.x. Line numbers differ by release: only text is matched."""
+from __future__ import annotations
+
+import re
+from typing import Any
+
+LOADED = re.compile(r"Successfully loaded servable version \{name: (.+?) version: (\d+)\}")
+UNLOADED = re.compile(r"(?<!Done )\b[Uu]nloading servable version \{name: (.+?) version: (\d+)\}")
+RUNNING = re.compile(r"Running (?:gRPC )?ModelServer at ")
+UNKNOWN_ARGUMENT = re.compile(r"^\s*unknown argument:?\s*(\S+)", re.IGNORECASE)
+# 1.4: Creating TensorFlow device (/device:GPU:0) -> (device: 0, name: Tesla K80, pci bus id: ...
+# later: Created TensorFlow device (/job:localhost/.../device:GPU:0 with 10 MB memory) -> physical GPU (device: 0, name: ...
+# 2.x: Created device /job:localhost/.../device:GPU:0 with 10 MB memory:  -> device: 0, name: ...
+GPU_DEVICE = re.compile(r"Creat(?:ing|ed) (?:TensorFlow )?device \(?/\S*gpu:\d+.*?\bname: ([^,)]+)", re.IGNORECASE)
+# Why there is no GPU: the server says one of these and goes on, on the CPU (or, with 1.x and no driver, does not start).
+NO_GPU = re.compile(
+    r"failed call to cuInit|CUDA_ERROR_NO_DEVICE|libcuda\.so\.1|CUDA driver version is insufficient"
+    r"|Could not find cuda drivers|Cannot dlopen some GPU libraries|no NVIDIA GPU device is present"
+)
+
+# What a log line means for a person: (pattern, sentence with the way out).
+MEANINGS = (
+    (
+        re.compile(r"libcuda\.so\.1"),
+        "This is a GPU image on a node without the NVIDIA driver: set gpu to false, which picks serving_image and"
+        " asks for no GPU, or let serving_node_selector choose GPU nodes.",
+    ),
+    (
+        UNKNOWN_ARGUMENT,
+        "The server does not know this argument: correct serving_args, or use an image that has it.",
+    ),
+    (
+        re.compile(r"Could not find base path|No versions of servable"),
+        "The server sees no version of the model: look at serving_mount_path, at the volume's path and at what is"
+        " published on the NAS.",
+    ),
+    (
+        re.compile(r"Permission denied", re.IGNORECASE),
+        "The server's user may not read this: look at serving_run_as_user and at the modes of the published files.",
+    ),
+)
+
+
+def parse(text: str) -> dict[str, Any]:
+    """The facts in a server's log, with the lines that say them."""
+    loaded: set[tuple[str, int]] = set()
+    lines: list[str] = []
+    unknown_arguments: list[str] = []
+    gpu_device = gpu_reason = None
+    running = seen_load = False
+    for line in text.splitlines():
+        if match := LOADED.search(line):
+            loaded.add((match.group(1), int(match.group(2))))
+            seen_load = True
+        elif match := UNLOADED.search(line):
+            loaded.discard((match.group(1), int(match.group(2))))
+        elif match := GPU_DEVICE.search(line):
+            gpu_device = gpu_device or match.group(1).strip()
+        elif match := UNKNOWN_ARGUMENT.search(line):
+            unknown_arguments.append(match.group(1))
+        else:
+            if NO_GPU.search(line):
+                gpu_reason = gpu_reason or line.strip()
+            elif RUNNING.search(line):
+                running = True
+            continue
+        lines.append(line.strip())
+    return {
+        "loaded": [{"name": name, "version": version} for name, version in sorted(loaded)],
+        "gpu_device": gpu_device,
+        "gpu_reason": gpu_reason,
+        "unknown_arguments": unknown_arguments,
+        # A log that tells of the open port reaches back to the start, where the GPU lines stand: what it lacks, was not.
+        "from_start": running,
+        "telling": running or seen_load,
+        "lines": lines,
+    }
+
+
+def meaning(text: str) -> str:
+    """The way out that a log points to, or ''."""
+    for pattern, sentence in MEANINGS:
+        if any(pattern.search(line) for line in text.splitlines()):
+            return sentence
+    return ""
+
+
+def tail(text: str, lines: int = 12) -> str:
+    """The last lines, for an error message. Of a line that is said again and again, only the last time."""
+    kept: list[str] = []
+    for line in (line.rstrip() for line in text.splitlines() if line.strip()):
+        if kept and _without_numbers(kept[-1]) == _without_numbers(line):
+            kept.pop()
+        kept.append(line)
+    return "\n".join(kept[-lines:])
+
+
+def _without_numbers(line: str) -> str:
+    return re.sub(r"\d+", "", line)

@@ -1,0 +1,79 @@
+# Copyright (c) The mlops.tf_serving developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What variables have to be to each other. Each rule adds its problem to what is settled. Pure."""
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Archive
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.chart_values import FEATURES, server_release
+
+if TYPE_CHECKING:
+    from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.settle import Settled
+
+
+def _model(settled: Settled) -> None:
+    if settled("model_archive"):
+        try:
+            Archive(settled("model_archive"))
+        except Error as error:
+            settled.refuse("model_archive", error.message)
+    base_path, export = settled("model_base_path"), settled("model_nas_export")
+    if settled.sound("model_base_path", "model_nas_export") and posixpath.relpath(base_path, export).split("/")[0] == "..":
+        settled.refuse(
+            "model_base_path", "model_base_path is %s, which does not lie in model_nas_export %s, the part of the NAS that is"
+            " mounted. Change one of the two." % (base_path, export),
+        )
+    if settled.sound("model_warmup") and settled("model_warmup") and not settled("check_dataset"):
+        settled.wrong("model_warmup", "the samples come from check_dataset, which is not set. Set it, or model_warmup: 0")
+
+
+def _serving(settled: Settled) -> None:
+    if settled.sound("serving_timeout", "serving_start_timeout") and settled("serving_timeout") < settled("serving_start_timeout"):
+        settled.wrong(
+            "serving_timeout",
+            "a pod alone may take serving_start_timeout (%d s): use at least that" % settled("serving_start_timeout"))
+    if settled.sound("serving_rest_port", "serving_port") and settled("serving_rest_port") == settled("serving_port"):
+        settled.wrong("serving_rest_port", "serving_port, of gRPC, is the same: use another, 8501 for example")
+    if settled.sound("serving_monitoring") and settled("serving_monitoring") and settled("serving_rest_port") is None:
+        settled.wrong("serving_monitoring", "metrics are served on the REST port: set serving_rest_port, to 8501 for example")
+    _features(settled)
+
+
+def _features(settled: Settled) -> None:
+    """A server prints "unknown argument" and goes on without: what it does not have is refused here."""
+    if not settled.sound("serving_version", "serving_image", "serving_gpu_image", "serving_gpu"):
+        return
+    release, source = server_release(settled("serving_version"), settled(
+        "serving_gpu_image" if settled("serving_gpu") else "serving_image"))
+    wanted = {
+        "version_policy": settled("serving_version_policy") == "pinned",
+        "gpu_memory_fraction": settled("serving_gpu") and settled("serving_gpu_memory_fraction"),
+    }
+    for name, (flag, since) in FEATURES.items():
+        variable = "serving_" + name
+        if wanted.get(name, settled(variable)) and settled.sound(variable) and release and release < since:
+            settled.wrong(
+                variable, "TensorFlow Serving has %s since %d.%d, and %s. Use a newer image, leave %s at its default, or set"
+                " serving_version if that is not the server's release" % (flag, *since, source, variable),
+            )
+
+
+def _check(settled: Settled) -> None:
+    batch, most = settled("check_batch_size"), settled("serving_batching")
+    most = most.get("max_batch_size") if isinstance(most, dict) else None
+    if settled.sound("check_batch_size", "serving_batching") and batch and most and batch > most:
+        settled.refuse(
+            "check_batch_size", "check_batch_size is %d, and serving_batching.max_batch_size is %d: servers refuse larger requests."
+            " Lower check_batch_size, or leave it empty." % (batch, most),
+        )
+    if settled("check_tls_ca_cert") and settled.sound("check_tls") and not settled("check_tls"):
+        settled.wrong("check_tls_ca_cert", "check_tls is false: set check_tls to true, or leave check_tls_ca_cert empty")
+
+
+RULES: dict[str, Callable[[Settled], None]] = {
+    "model": _model, "volume": lambda settled: None, "serving": _serving, "scaling": lambda settled: None, "check": _check,
+}

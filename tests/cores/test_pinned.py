@@ -1,0 +1,63 @@
+"""A model's life under serving_version_policy pinned. Told in order."""
+from __future__ import annotations
+
+import pytest
+from test_latest import good, unchanged
+
+PINNED = {"serving_version_policy": "pinned "}  # a survey's text has blanks
+
+
+def labels(world):
+    return [server.labels["mnist"] for server in world.cluster.servers.values()]
+
+
+def test_site(world, play):
+    good(play("site", **PINNED))
+    assert (world.serving(), labels(world)) == ([1, 1], [{"stable": 1}] * 2)
+    unchanged(play("site", **PINNED))
+
+
+def test_candidate(world, play):
+    run = good(play("publish", model_archive=world.archive(2), **PINNED))
+    assert "playbooks/promote.yml makes 2 stable" in run.text
+    assert (world.serving(), world.serving("mnist-canary")) == ([1, 1], [2, 2])
+    unchanged(play("site", model_archive=world.archive(2), **PINNED))
+    assert "canary=2" in play("status", **PINNED).text
+
+
+@pytest.mark.usefixtures("unseen")
+@pytest.mark.parametrize("playbook", ["promote", "rollback"])
+def test_check_mode(world, play, playbook):
+    assert good(play(playbook, "--check", "--diff", **PINNED)).changes
+
+
+def test_promote(world, play):
+    good(play("promote", **PINNED))
+    assert (world.serving(), labels(world), world.serving("mnist-canary")) == ([2, 2], [{"stable": 2}] * 2, [None, None])
+    assert "no candidate" in unchanged(play("promote", **PINNED)).text
+
+
+def test_what_answers_wrongly_is_dropped(world, play):
+    run = play("publish", model_archive=world.bad_archive(3), **PINNED)
+    assert run.rc == 2 and "100.0%" in run.failures and "version 2 serves" in run.failures
+    assert (world.serving(), world.serving("mnist-canary"), world.versions()) == ([2, 2], [None, None], [1, 2])
+
+
+def test_rollback(world, play):
+    good(play("rollback", model_rollback_to="1", **PINNED))
+    assert (world.serving(), labels(world), world.versions()) == ([1, 1], [{"stable": 1}] * 2, [1])
+    unchanged(play("rollback", model_rollback_to=1, **PINNED))
+
+
+def test_back_to_latest(world, play):
+    good(play("site", serving_version_policy=""))
+    assert world.serving() == [1, 1]
+    assert world.cluster.get("v1", "configmaps", "mnist-deploy-model-config") is None
+    unchanged(play("site"))
+
+
+def test_teardown(world, play):
+    good(play("site", **PINNED))
+    good(play("teardown", model_delete_data=True, **PINNED))
+    assert [key for key in world.cluster.objects if key[1] not in ("namespaces", "nodes")] == []
+    assert world.versions() == []

@@ -1,0 +1,72 @@
+"""Each filter is the function that decides, under its name. What they decide: the tests of those."""
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import pytest
+import yaml
+
+HOME = Path(__file__).resolve().parents[4] / "plugins" / "filter"
+NAMES = sorted(path.stem for path in HOME.glob("*.py"))
+
+
+def module(name):
+    return importlib.import_module("ansible_collections.mlops.tf_serving.plugins.filter." + name)
+
+
+def the(name):
+    return module(name).FilterModule().filters()[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_file_a_filter_with_documentation_and_example(name):
+    filters = module(name)
+    assert list(filters.FilterModule().filters()) == [name]
+    documentation = yaml.safe_load(filters.DOCUMENTATION)
+    assert documentation["name"] == name and "_input" in documentation["options"]
+    assert documentation["description"] and documentation["short_description"] and documentation["author"]
+    positional = documentation["positional"].split(", ")
+    assert positional == list(documentation["options"])
+    assert "mlops.tf_serving." + name in filters.EXAMPLES
+    assert yaml.safe_load(filters.EXAMPLES) and "_value" in yaml.safe_load(filters.RETURN)
+
+
+def test_rollback_plan():
+    versions = [{"version": 1, "state": "live"}, {"version": 2, "state": "live"}]
+    assert the("rollback_plan")(versions) == {"withdraw": [2], "serves": 1, "message": "", "problem": ""}
+    assert the("rollback_plan")(versions, to=2, stable=2)["message"] == "Version 2 is the newest live one: nothing to withdraw."
+    found = the("rollback_plan")(versions, to=7)
+    assert found.pop("problem").startswith("model_rollback_to is 7")
+    assert found == {"withdraw": [], "serves": None, "message": ""}
+
+
+def test_version_trial():
+    found = the("version_trial")({"policy": "pinned", "stable": 1}, {"versions": [1, 2]}, 2)
+    assert the("version_trial")({"policy": "pinned", "stable": 1}, {"versions": [1, 2]}, "2") == found
+    assert found == {"own_name": True, "before": 1, "goes_back": True, "left_because": ""}
+
+
+def test_first_stable():
+    published = {"version": 2, "versions": [1, 2]}
+    assert the("first_stable")(published) == 2
+    assert the("first_stable")(published, {"available": [1]}) == 2
+    assert the("first_stable")(published, {"available": [1]}, lost=True) == 1
+    assert the("first_stable")(published, None, lost=True) == 2
+    assert the("first_stable")(published, {"failed": True}, True) == 2
+
+
+def test_pruning_due():
+    assert the("pruning_due")({"versions": [1, 2], "aside": []}, [], 1) is True
+    assert the("pruning_due")({"versions": [1, 2], "aside": []}, [], 2) is False
+
+
+def test_versions_found():
+    assert the("versions_found")({"versions": []}) == {"versions": [], "problem": ""}
+
+
+def test_serving_status():
+    status = {"policy": None, "pods": [], "warnings": []}
+    assert the("serving_status")(status, {"skipped": True}, "mnist", "latest") == {
+        **status, "model_name": "mnist", "stable": None, "canary": None, "in_use": [], "all_asked": True,
+    }

@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+
+
+def test_an_error_is_its_message_its_code_and_its_details():
+    error = Error("no", "some_code", found=[1])
+    assert (str(error), error.message, error.code, error.details) == ("no", "no", "some_code", {"found": [1]})
+    assert error.as_dict() == {"message": "no", "code": "some_code", "details": {"found": [1]}}
+    assert Error("no").as_dict() == {"message": "no", "code": "error", "details": {}}
