@@ -47,12 +47,16 @@ def test_site(world, play):
     assert "Inference error rate: 0.0%" in run.text
 
 
-@pytest.mark.parametrize("answers", [UNANSWERED, IN_WORDS], ids=["unanswered", "in words"])
-def test_again(world, play, answers):
-    """All that is said twice, differently, is the same; but for the toleration, which the chart hands to the pods."""
+UPGRADE = ["Install or upgrade release mnist-deploy"]
+
+
+@pytest.mark.parametrize(("answers", "changes"), [
+    # All that is said twice, differently, is the same; but for the toleration, which comes and goes again.
+    (UNANSWERED, []), (IN_WORDS, UPGRADE), (IN_WORDS, []), (UNANSWERED, UPGRADE),
+], ids=["unanswered", "in words", "in words again", "unanswered again"])
+def test_again(world, play, answers, changes):
     run = good(play("site", **answers))
-    expected = ["Install or upgrade release mnist-deploy"] if "serving_tolerations" in IN_WORDS and answers is IN_WORDS else []
-    assert [change.partition(" : ")[2] for change in run.changes] == expected
+    assert [change.partition(" : ")[2] for change in run.changes] == changes
     assert (world.versions(), world.serving()) == ([1], [1, 1])
 
 
