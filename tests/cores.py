@@ -124,7 +124,7 @@ def versions(row):
 def passes(row, only_core):
     def pytest(*paths, **environment):
         there = [path for path in paths if (ROOT / path).exists()]
-        command = [row.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", *there]
+        command = [row.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadfile", *there]
         return subprocess.run(command, cwd=ROOT, check=False, env={**os.environ, **environment}).returncode == 0
 
     good = pytest(*(OF_THE_CORE if only_core else ["tests/unit"]), "tests/cores")
