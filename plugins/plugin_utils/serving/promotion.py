@@ -75,7 +75,7 @@ class Walk:
 
     def _step(self, step: Config, timeout: float) -> None:
         text, deadline = to_text(step, self.model), time.monotonic() + timeout
-        written, pushed = text != self.text, set[str]()
+        written, pushed, settled = text != self.text, set[str](), set[str]()
         if written:
             self.config_map.write(text)
             self.text = text
@@ -86,10 +86,12 @@ class Walk:
             off = self.off(seen, step) if pushed or not written else _ready(seen)
             if not off:
                 break
-            self._refuse_unsteady([replica.pod for replica in off if replica.pod in pushed], deadline)
+            self._refuse_unsteady([replica.pod for replica in off if replica.pod in settled], deadline)
             outcome = each(functools.partial(self._settle, step, deadline, written and not pushed), off)
             pushed |= outcome.keys()
-            self._judge({pod: error for pod, error in outcome.items() if isinstance(error, Error)}, deadline)
+            problems = {pod: error for pod, error in outcome.items() if isinstance(error, Error)}
+            settled |= outcome.keys() - problems.keys()
+            self._judge(problems, deadline)
         for sentence in seen.others if seen else []:
             self._say("pod %s; it takes the new model config when it starts." % sentence)
         if written or pushed:
