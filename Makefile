@@ -56,6 +56,9 @@ lint: setup
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/ansible-lint --offline --profile production
+	@# It copies what git knows of a collection: of those in the environment, which the clone ignores, all.
+	GIT_CEILING_DIRECTORIES="$(realpath $(VENV)/..)" PATH="$(CURDIR)/$(VENV)/bin:$$PATH" \
+	  antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .
 
 # What depends on the core, on the oldest and the newest one; all of it on this one.
 OF_THE_CORE := --test compile --test import --test validate-modules --test ansible-doc
@@ -70,6 +73,7 @@ unit: setup
 
 cores: setup # what an ansible-core can change, and playbooks without a cluster, on the oldest and the newest
 	$(VENV)/bin/python tests/cores.py --only-core ends
+	$(VENV)/bin/pytest -q -n 2 --dist loadfile --ignore=tests/cores/test_latest.py --ignore=tests/cores/test_pinned.py tests/cores
 
 matrix: setup ## unit tests, playbooks and sanity on every ansible-core, with old and new protobuf, grpcio, numpy and kubernetes
 	$(VENV)/bin/python tests/cores.py

@@ -24,10 +24,11 @@ ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENTS = ROOT / ".venv-matrix"
 UV = ROOT / ".venv" / "bin" / "uv"
 TOOLS = ["pytest", "pytest-xdist", "hypothesis"]
-# What a core can change: all that imports it, and the playbooks.
+# What a core can change: all that imports it, and the whole way of both policies. `make cores` has the other playbook tests on its own.
 OF_THE_CORE = ["tests/unit/plugins/action", "tests/unit/plugins/filter", "tests/unit/plugins/lookup", "tests/unit/plugins/modules",
                "tests/unit/plugins/plugin_utils/settings",
-               *sorted(set(glob.glob("tests/unit/test_*.py", root_dir=ROOT)) - {"tests/unit/test_mutants.py"})]
+               *sorted(set(glob.glob("tests/unit/test_*.py", root_dir=ROOT)) - {"tests/unit/test_mutants.py"}),
+               "tests/cores/test_latest.py", "tests/cores/test_pinned.py"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +129,7 @@ def passes(row, only_core):
         command = [row.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadfile", *there]
         return subprocess.run(command, cwd=ROOT, check=False, env={**os.environ, **environment}).returncode == 0
 
-    good = pytest(*(OF_THE_CORE if only_core else ["tests/unit"]), "tests/cores")
+    good = pytest(*(OF_THE_CORE if only_core else ["tests/unit", "tests/cores"]))
     if row is ROWS[0] and not only_core:
         print("== %s, protobuf in pure Python" % row.name, flush=True)
         good &= pytest("tests/unit/plugins/plugin_utils/client", PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION="python")

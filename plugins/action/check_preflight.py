@@ -8,7 +8,16 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action
 
 
 class ActionModule(ControllerAction):
-    SPEC = {**FILES, "labels": {"type": "str", "default": ""}, "tolerance": {"type": "float"}}
+    SPEC = {
+        **FILES,
+        "signature": {"type": "str", "default": ""},
+        "inputs": {"type": "dict", "default": {}},
+        "output": {"type": "str", "default": ""},
+        "labels": {"type": "str", "default": ""},
+        "tolerance": {"type": "float"},
+        "divisor": {"type": "float"},
+        "signatures": {"type": "dict", "default": {}},
+    }
     RULES = {"mutually_exclusive": [("golden", "record")]}
     NEEDS = ("grpc", "google.protobuf", "numpy")  # of the check
 

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
+from ansible import constants
+
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils import specs
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.measurement import Measured
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.options import FILES, absolute
@@ -48,7 +50,8 @@ class ActionModule(ControllerAction):
             require(("kubernetes",))
         options = absolute(options, self._loader.get_basedir())
         with raised_signals():
-            return check(options, lambda: connect(options), self.warn, write_report, self.check_mode, self.show)
+            return check(
+                options, lambda: connect(options), self.warn, write_report, self.check_mode, self.show, constants.DEFAULT_LOCAL_TMP)
 
     def show(self, line: str) -> None:
         """What those who wait for a long check see."""

@@ -38,6 +38,13 @@ options:
       - Path (.npz) of a golden file to write, from the answers of one server, instead of judging them.
       - A file that holds the same answers already is not changed.
     type: path
+  record_missing:
+    description:
+      - Whether O(golden), where that file is not there yet, is recorded from what answers now, instead of a failure. Where the
+        dataset has labels, the answers are judged by those, and recorded if they pass; without labels nothing is compared.
+      - A file that is there is compared with, and never written over.
+    type: bool
+    default: false
   report:
     description:
       - Path of a report for people on this host, one HTML file that needs nothing else.

@@ -10,6 +10,8 @@ options: {}
 notes:
   - The task runs in C(ansible-playbook)'s own process on the controller, whatever host it is for. C(become), C(delegate_to) and
     the connection mean nothing to it and do no harm. C(environment) counts, such as C(K8S_AUTH_HOST) or C(KUBECONFIG).
+  - A task that fails prints its sentence and the code in C(failure). All else that it returns stands in C(invocation.measured) of the
+    registered result, which Ansible does not print, and is shown with C(-v).
   - C(async) is refused, for there is no other process that could go on.
   - Libraries are looked for in the Python that C(ansible-playbook) runs in, whatever C(ansible_python_interpreter) says.
 """

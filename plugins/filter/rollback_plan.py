@@ -9,7 +9,7 @@ version_added: "0.1.0"
 short_description: Which versions a rollback takes away, and which one serves then
 description:
   - Without a number it undoes the newest version, and only that, so that a job that is repeated does not go back further.
-positional: _input, to, stable
+positional: _input, to, stable, deployed
 options:
   _input:
     description: The RV(mlops.tf_serving.model_versions#module:versions) of a model.
@@ -22,6 +22,10 @@ options:
   stable:
     description: Version that is stable where servers are pinned to one, else null.
     type: int
+  deployed:
+    description: Whether there are servers. Without any there is nothing to go back from.
+    type: bool
+    default: true
 """
 
 EXAMPLES = """
@@ -45,9 +49,11 @@ from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Err
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving import rollback
 
 
-def rollback_plan(versions: list[dict[str, Any]], to: int | None = None, stable: int | None = None) -> dict[str, Any]:
+def rollback_plan(
+    versions: list[dict[str, Any]], to: int | None = None, stable: int | None = None, deployed: bool = True,
+) -> dict[str, Any]:
     try:
-        return {**rollback.rollback_plan(versions, to, stable), "problem": ""}
+        return {**rollback.rollback_plan(versions, to, stable, deployed), "problem": ""}
     except Error as error:
         return {"withdraw": [], "serves": None, "message": "", "problem": error.message}
 

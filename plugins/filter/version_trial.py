@@ -6,9 +6,9 @@ DOCUMENTATION = """
 name: version_trial
 author: The mlops.tf_serving developers (@mlops)
 version_added: "0.1.0"
-short_description: How a new version of a model is tried, and what becomes of it when it fails
+short_description: How a new version of a model is tried
 description:
-  - A version that once passed its check is not taken away by a later one that fails, for that may be the fault of the network.
+  - What becomes of it when it fails says P(mlops.tf_serving.failed_trial#filter).
 positional: _input, published, version
 options:
   _input:
@@ -26,7 +26,7 @@ options:
 """
 
 EXAMPLES = """
-- name: Where to go back to
+- name: Which version serves until this one has passed
   ansible.builtin.debug:
     msg: "{{ (serving_status | mlops.tf_serving.version_trial(model_published, model_published.version)).before }}"
 """
@@ -35,7 +35,7 @@ RETURN = """
 _value:
   description:
     - C(own_name), whether it is loaded under a name of its own that no client asks for; C(before), the version that serves where
-      this one does not, or null; C(goes_back), whether it is withdrawn when it fails; C(left_because), why it is not.
+      this one does not, or null.
   type: dict
 """
 

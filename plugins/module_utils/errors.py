@@ -4,6 +4,8 @@
 
 from typing import Any, Dict
 
+from ansible_collections.mlops.tf_serving.plugins.module_utils.sentences import stopped_once
+
 
 class Error(Exception):
     """Something a person can act on.
@@ -14,8 +16,8 @@ class Error(Exception):
     """
 
     def __init__(self, message: str, code: str = "error", **details: Any) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = stopped_once(message)
+        super().__init__(self.message)
         self.code = code
         self.details = details
 

@@ -12,6 +12,7 @@ description:
     would. So a playbook knows before it publishes or deploys something.
   - Reads the dataset and the golden file, and looks whether O(record) and O(report) can be written, and whether the report's
     libraries are there. Asks no server and no cluster.
+  - With O(signatures), looks as well whether the data are what the model wants, and the labels classes that it can answer.
   - Changes nothing.
   - Messages call the options by the variables of the role P(mlops.tf_serving.check#role), such as C(check_tests).
 author:
@@ -39,11 +40,32 @@ options:
   labels:
     description:
       - Column with the expected answers, as in the check.
-      - The task fails where that and O(golden) leave nothing to compare answers with.
+      - The task fails where that, O(golden) and O(record_missing) leave nothing to compare answers with.
     type: str
     default: ""
   tolerance:
     description: As in the check; it says how labels are read.
+    type: float
+  signatures:
+    description:
+      - The model's signatures, as M(mlops.tf_serving.model_publish) returns them, once a version is on the NAS. Left out, only what
+        the data say by themselves is looked at.
+    type: dict
+    default: {}
+  signature:
+    description: As in the check. It counts with O(signatures), as do the next three.
+    type: str
+    default: ""
+  inputs:
+    description: As in the check.
+    type: dict
+    default: {}
+  output:
+    description: As in the check.
+    type: str
+    default: ""
+  divisor:
+    description: As in the check.
     type: float
 """
 
@@ -58,6 +80,11 @@ EXAMPLES = """
 - name: What a test looks like
   ansible.builtin.debug:
     msg: "{{ test_data.columns.images.shape }}"
+
+- name: The model that is on the NAS by now can be asked for them, before it is deployed
+  mlops.tf_serving.check_preflight:
+    dataset: https://storage.googleapis.com/cvdf-datasets/mnist/
+    signatures: "{{ published.signatures }}"
 """
 
 RETURN = """
@@ -73,6 +100,10 @@ columns:
   sample:
     images: {type: uint8, shape: [1000, 28, 28]}
     labels: {type: uint8, shape: [1000]}
+compares:
+  description: Whether the check will compare answers with something. It will not where it only records O(golden) or O(record).
+  returned: success
+  type: bool
 failure:
   description: The same as RV(ignore:msg) for programs, with a code such as C(dataset_too_small).
   returned: on failure

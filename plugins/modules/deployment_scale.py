@@ -83,6 +83,11 @@ before:
   returned: success
   type: int
   sample: 1
+message:
+  description: The same in words.
+  returned: success
+  type: str
+  sample: 1 -> 2 replicas, 2 ready
 failure:
   description: What went wrong, for programs.
   returned: failure

@@ -40,7 +40,7 @@ attributes:
     description: Asks as well, because that changes nothing. Skipped where the release has no Deployment yet.
     support: full
   diff_mode:
-    description: Shows what O(record) changes.
+    description: Shows what O(record) and O(record_missing) change.
     support: full
 options:
   release:
@@ -85,6 +85,7 @@ options:
     description:
       - Column with the expected answers. Empty means C(labels), C(label) or C(y), if there is one.
       - Without labels there has to be O(golden).
+      - One that is no class of the model, by the size of its output, is an error, for it can never be answered right.
     type: str
     default: ""
   tolerance:
@@ -114,7 +115,10 @@ options:
     type: float
     default: 99
   max_latency_ms:
-    description: Highest latencies to pass, in milliseconds, by C(p50), C(p90), C(p99) or C(max).
+    description:
+      - Highest latencies to pass, in milliseconds, by C(p50), C(p90), C(p99) or C(max).
+      - Checks of other hosts in the same run wait while it is measured. Where they go on asking for two minutes it is measured all the
+        same, and one over its limit is not judged, which a warning says.
     type: dict
     default: {}
   max_failed_requests:
@@ -188,6 +192,14 @@ EXAMPLES = r"""
     dataset: /srv/datasets/texts.jsonl
     record: /srv/golden/embed.npz
 
+- name: The same, but only the first time; later the answers are compared with those
+  mlops.tf_serving.inference_check:
+    release: embed-deploy
+    model_name: embed
+    dataset: /srv/datasets/texts.jsonl
+    golden: /srv/golden/embed.npz
+    record_missing: true
+
 - name: Another version answers the same
   mlops.tf_serving.inference_check:
     release: embed-deploy
@@ -215,18 +227,18 @@ summary:
     - "pod mnist-deploy-serving-5d4b9cf6c8-2xkqp, version 1 AVAILABLE: 10.4%, 104 of 1000 tests wrong, 0 unanswered"
 error_rate:
   description: Wrong answers in percent of the answers, one decimal; null where nothing was answered, and without labels.
-  returned: when servers were asked, without O(record)
+  returned: when answers were judged
   type: float
   sample: 10.4
 interval:
   description: Between which rates the model's own lies with 95 % confidence (Wilson score), in percent.
-  returned: when servers were asked, without O(record)
+  returned: when answers were judged
   type: list
   elements: float
   sample: [8.7, 12.4]
 agreement:
   description: Answers that agree with O(golden), in percent, of the server with the fewest; null without O(golden).
-  returned: when servers were asked, without O(record)
+  returned: when answers were judged
   type: float
 tests:
   description: Number of tests for every replica.
@@ -235,12 +247,12 @@ tests:
   sample: 1000
 wrong:
   description: Number of wrong answers, of the worst.
-  returned: when servers were asked, without O(record)
+  returned: when answers were judged
   type: int
   sample: 104
 unanswered:
   description: Number of tests whose request failed or was not sent any more, of the worst.
-  returned: when servers were asked, without O(record)
+  returned: when answers were judged
   type: int
   sample: 0
 version:
@@ -250,7 +262,7 @@ version:
   sample: 1
 thresholds:
   description: Every limit that was judged.
-  returned: when servers were asked, without O(record)
+  returned: when answers were judged
   type: list
   elements: dict
   contains:
@@ -268,7 +280,7 @@ thresholds:
     noise: {description: That in words., type: str, returned: always}
 confused:
   description: Of the worst, which class was taken for which, the most frequent first, at most ten.
-  returned: when servers were asked, without O(record)
+  returned: when answers were judged
   type: list
   elements: dict
   contains:
@@ -277,7 +289,7 @@ confused:
     count: {description: How often., type: int, returned: always}
 comparison:
   description: What changed since the last result that is kept. Null where there is none.
-  returned: when servers were asked, without O(record)
+  returned: when answers were judged
   type: dict
   contains:
     version: {description: Version of the other result., type: int, returned: always}
@@ -299,23 +311,27 @@ comparison:
     text: {description: All that in one line., type: str, returned: always}
 difference:
   description: The same against the result of O(stable_version).
-  returned: when servers were asked, without O(record)
+  returned: when answers were judged
   type: dict
 rate:
   description: Requests per second of those that were counted, of the slowest.
-  returned: when servers were asked, without O(record)
+  returned: when answers were judged
   type: float
 report:
   description: Path of the report, null without O(report).
-  returned: when servers were asked, without O(record)
+  returned: when answers were judged
   type: str
 golden:
   description: Path of the golden file.
-  returned: with O(record)
+  returned: where answers were recorded
   type: str
+recorded:
+  description: V(true). Without labels nothing was compared, and no numbers are told.
+  returned: with O(record_missing), where the file was not there
+  type: bool
 replicas:
   description: What came of every replica.
-  returned: when servers were asked, without O(record)
+  returned: when answers were judged
   type: list
   elements: dict
   contains:
@@ -345,7 +361,7 @@ replicas:
     problem: {description: "Why it could not be asked, or was not what it should be.", type: str, returned: always}
 address:
   description: The same of the Service's address, null where none was given.
-  returned: when servers were asked, without O(record)
+  returned: when answers were judged
   type: dict
 failure:
   description: The same as RV(ignore:msg) for programs, with a code such as C(error_rate_exceeded) or C(unavailable).

@@ -47,9 +47,10 @@ options:
     type: path
   checksum:
     description:
-      - C(sha256:HEX) of the archive.
-      - With it, an unchanged run asks nobody. Without it, one HEAD request is compared with what the server said when the
-        version was published, and the result is not RV(verified).
+      - C(sha256:HEX) of the archive. Each archive has one of its own. That of a version from another URL is refused, unless it is
+        also that of what O(archive) holds.
+      - With it, an unchanged run asks nobody, but for the size of what a URL with a query holds. Without it, one HEAD request is
+        compared with what the server said when the version was published, and the result is not RV(verified).
     type: str
   version:
     description: Number from 1 to publish under, instead of the name of the archive's folder.
@@ -143,6 +144,11 @@ aside:
   returned: with state present
   type: list
   elements: int
+listed:
+  description: All versions that are live, withdrawn or pruned, as RV(mlops.tf_serving.model_versions#module:versions).
+  returned: with state present
+  type: list
+  elements: dict
 withdrawn:
   description: C(version), C(at) and C(reason), if the archive's version was withdrawn and therefore not published; else empty.
   returned: with state present

@@ -115,9 +115,15 @@ versions:
     problem:
       description: What is wrong with it and the way out, in words; else empty.
       type: str
+    servable:
+      description: Whether it is live, and a server could load it, as far as its files tell.
+      type: bool
+    unfinished:
+      description: Whether its withdrawal was begun and not finished. It is live until the next run finishes that.
+      type: bool
   sample:
     - {version: 1, state: live, size: 51712, published: "2026-11-22T16:18:00Z", checked: null, checksum: "sha256:2c26b46b...",
-       source: "https://example.com/mnist-export.tar.gz", reason: null, at: null, problem: ""}
+       source: "https://example.com/mnist-export.tar.gz", reason: null, at: null, problem: "", servable: true, unfinished: false}
 withdrawn:
   description: Versions that were withdrawn now.
   returned: success

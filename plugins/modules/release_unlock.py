@@ -28,7 +28,7 @@ options:
     type: int
     default: 60
   again:
-    description: Supersede a deployed revision too, so that Helm runs again though its values are the same.
+    description: Supersede a deployed revision too, so that kubernetes.core.helm upgrades without comparing values once more.
     type: bool
     default: false
 attributes:
@@ -52,7 +52,9 @@ EXAMPLES = """
 
 RETURN = """
 release:
-  description: The newest revision (name, revision, status, chart, updated), null if there is none.
+  description:
+    - The newest revision (name, revision, status, chart, updated, objects), null if there is none. C(objects) has kind and name of
+      each of its objects.
   returned: success
   type: dict
 failure:

@@ -11,11 +11,12 @@ description:
   - Reads the Helm release, Deployment, Service and pods of a release of chart acs-tensorflow-serving, and from the pods'
     logs which model versions are loaded and whether a GPU device was created.
   - With O(wait) it waits until the release is rolled out. It gives up with the reason found in the cluster (condition,
-    event, end of the container's log) as soon as that reason does not go away by itself, and not later than O(wait_timeout).
+    event, the container's log) as soon as that reason does not go away by itself, and not later than O(wait_timeout).
   - With O(wait) the pods that are not in O(known_pods) have to say in their log that a model version is loaded and, if they
     ask for a GPU, that a GPU device was created; an unknown argument is a failure. The log of an older pod may have been
     rotated, so that nothing is concluded from what it lacks unless it reaches back to the start.
-  - Changes nothing.
+  - Changes nothing, but for one case. A pod that the scheduler found before its claim was bound would be looked at again after
+    five minutes; with O(wait) an annotation of the claim is changed, which has the scheduler look again at once.
 author: The mlops.tf_serving developers (@mlops)
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
@@ -76,7 +77,7 @@ status:
   type: dict
   contains:
     release:
-      description: Helm's record, with name, revision, status, chart and updated. Null if there is none.
+      description: Helm's record, with name, revision, status, chart and updated (in UTC). Null if there is none.
       type: dict
     policy:
       description: C(latest) or C(pinned), which version the Deployment serves. Null if there is none.
@@ -92,6 +93,10 @@ status:
     address:
       description: HOST:PORT of the load balancer, empty where there is none.
       type: str
+    reached_at:
+      description: Where clients find it, in words.
+      type: str
+      sample: 10.1.0.1:9090, from inside the cluster only
     pods:
       description:
         - For each pod name, node, phase, ready, restarts, started, ip, terminating, new (not in O(known_pods)), model_loaded
@@ -118,7 +123,7 @@ failure:
       description: The same as RV(ignore:msg).
       type: str
     code:
-      description: A stable word such as V(crash_loop), V(image), V(gpu_taken) or V(gpu_missing).
+      description: A stable word such as V(crash_loop), V(model_not_loadable), V(image), V(gpu_taken) or V(gpu_missing).
       type: str
     details:
       description: What was found.

@@ -89,10 +89,8 @@ release:
   type: dict
 unlock:
   description:
-    - Whether M(mlops.tf_serving.release_unlock) is needed, because the newest revision is pending, failed or half
-      uninstalled, because objects of a deployed release are missing, or because the chart is another one in a way that
-      M(kubernetes.core.helm) does not look at. Set its O(mlops.tf_serving.release_unlock#module:again) where the release is
-      deployed.
+    - Whether M(mlops.tf_serving.release_unlock) is needed, because the newest revision is pending, failed or half uninstalled, or
+      because kubernetes.core.helm would compare values once more before an upgrade that is due.
   returned: success
   type: bool
 pods:
@@ -114,6 +112,14 @@ namespace_exists:
   description: Whether the namespace is there, or may not be asked for.
   returned: success
   type: bool
+gpus:
+  description: How many GPUs a pod asks for.
+  returned: success
+  type: int
+gpu_nodes:
+  description: How many nodes have that many. Null where none is asked for, or where this account may not list nodes.
+  returned: success
+  type: int
 helm:
   description: Path and version of the Helm binary.
   returned: success

@@ -10,9 +10,11 @@ short_description: What is settled of a model, and all that is wrong with its va
 description:
   - Reads the variables of the roles of this collection, as inventories, C(-e), surveys and AWX write them, and gives what they
     mean, with every default and every name that follows from them.
-  - An answer that is empty or null is not given, and hides nothing that the inventory has. Text that is JSON or YAML of a mapping or
-    a list counts as such. Words are trimmed. Numbers and C(true) or C(false) may be text.
+  - An answer that is empty or null is not given, and hides nothing that the inventory has. Text that is JSON or YAML of a mapping
+    or a list counts as such. Words are trimmed. Numbers and C(true) or C(false) may be text.
   - Fails with all that is wrong at once, each with variable, value and way out. A variable that is nearly one of ours is named too.
+  - A model has the name that its clients ask for. Names of its release, volume and labels follow from that, lower case, with C(-)
+    for what Kubernetes does not take and, where anything had to be changed or cut, with a hash of the name at their end.
 author: The mlops.tf_serving developers (@mlops)
 extends_documentation_fragment:
   - mlops.tf_serving.controller
@@ -28,8 +30,16 @@ options:
       - Names of variables that have to be set.
       - If it is not given, these are all that the roles of the O(sections) cannot do without, and the variables have to suit each other
         as well, such as a feature and the server's release. To see or remove what is there, they need not.
+      - Models of one play that would be the same release, PersistentVolume or folder on the NAS are then refused too.
     type: list
     elements: str
+  records:
+    description:
+      - Whether the playbook writes V(check_golden), which has to be another file for each model of the play then. The same goes
+        for V(check_report) in any case, unless it is a folder.
+      - A V(model_archive) that was given at launch is refused for more than one model where O(required) is not given.
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: Changes nothing in any mode.

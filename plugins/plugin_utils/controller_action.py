@@ -8,6 +8,7 @@ process that has imported them already. The module file of the same name holds t
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -16,8 +17,11 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils.sentences import stopped_once
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.failures import brief, more
 
 Options = dict[str, Any]
 Answer = dict[str, Any]
@@ -67,10 +71,11 @@ class ControllerAction(ActionBase):
         if self._warnings:
             answer["warnings"] = self._warnings
         shown: Answer = remove_values(answer, checked._no_log_values)
+        show_more(self.host, shown)
         return shown
 
     def warn(self, text: str) -> None:
-        self._warnings.append(text)
+        self._warnings.append(stopped_once(text))
 
     def _set_environment(self) -> None:
         """`environment:` of the task and of all around it. The process is this task's own."""
@@ -81,7 +86,14 @@ class ControllerAction(ActionBase):
 
 def failed(error: Error) -> Answer:
     """What a task answers that fails on purpose. An error may carry what was measured until then as `result`."""
-    return {**getattr(error, "result", {}), "failed": True, "msg": error.message, "failure": error.as_dict()}
+    return brief({**getattr(error, "result", {}), "failed": True, "msg": error.message, "failure": error.as_dict()})
+
+
+def show_more(host: str, answer: Answer) -> None:
+    """With -v, what a failed task's answer leaves unprinted."""
+    rest = more(answer)
+    if rest:
+        Display().v("%s: %s" % (host, json.dumps(rest, indent=2, default=str)))
 
 
 def require(names: tuple[str, ...], found: Callable[[str], object] = importlib.util.find_spec) -> None:

@@ -16,7 +16,8 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Request, given
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, Options, failed
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, Options, failed, show_more
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.failures import brief
 
 
 class NodeAction(ActionBase):
@@ -35,14 +36,25 @@ class NodeAction(ActionBase):
     def run(self, tmp: Any = None, task_vars: Options | None = None) -> Answer:
         super().run(tmp, task_vars)
         self.task_vars = task_vars or {}
+        self._discover_quietly()
         try:
             options = given(self._task.args)
             checked = ArgumentSpecValidator(self.SPEC, **self.RULES).validate(options)
             if checked.error_messages:
                 raise Error("; ".join(checked.error_messages), "option_invalid")
-            return self.act(options, Request(checked.validated_parameters))
+            answer = brief(self.act(options, Request(checked.validated_parameters)))
         except Error as error:
-            return failed(error)
+            answer = failed(error)
+        show_more(self._name(), answer)
+        return answer
+
+    def _discover_quietly(self) -> None:
+        """Where nobody names the host's Python, the same one is discovered, without a warning at each run: any that is there does."""
+        seen, node = self.task_vars, self._task.delegate_to
+        if node:
+            seen = seen.get("ansible_delegated_vars", {}).get(node, {})
+        if constants.config.get_config_value("INTERPRETER_PYTHON", variables=seen) == "auto":
+            seen["ansible_python_interpreter"] = "auto_silent"  # of this task alone, whose variables are its own
 
     def on_node(self, options: Options) -> Answer:
         """What the module answers."""

@@ -258,6 +258,8 @@ class ApiServer:
             return 200, self.listed(group, kind, namespace, query.get("labelSelector", ""))
         key = (group, kind, namespace, name or (body or {}).get("metadata", {}).get("name"))
         there, dry = self.objects.get(key), query.get("dryRun") == "All"
+        if method == "DELETE" and body:  # its query does not count then
+            dry = body.get("dryRun") == ["All"]
         if method == "POST":
             if there:
                 return 409, {"message": "%s %s already exists" % key[1::2]}

@@ -53,6 +53,12 @@ class Run:
         return [event["task"] for event in self.events if event["kind"] == "ok" and event["said"].get("changed")]
 
     @property
+    def results(self):
+        """The six results of site.yml, and what lies beside."""
+        (lines,) = [event["said"]["msg"] for event in self.events if event["task"] == "The six results"]
+        return lines
+
+    @property
     def text(self):
         """Of standard output, in one line, for long lines are folded."""
         return " ".join(self.stdout.split())
@@ -109,7 +115,7 @@ class World:
         command = [
             "unshare", "--mount", "sh", "-c", '/bin/mount --bind "$1" /usr/local/sbin && shift && exec "$@"', "sh", str(self.sbin),
             str(python / "ansible-playbook"), "-i", str(folder / "inventory.json"), "-e", "@%s" % (folder / "extra.json"),
-            *arguments, str(self.collection / "playbooks" / (playbook + ".yml")),
+            *arguments, playbook if "." in playbook else str(self.collection / "playbooks" / (playbook + ".yml")),
         ]
         done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=300, env={
             **{name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "K8S_AUTH_", "KUBE"))},
@@ -139,6 +145,19 @@ class World:
 
     def versions(self):
         return sorted(int(path.name) for path in self.base.iterdir() if path.name.isdigit()) if self.base.is_dir() else []
+
+    def record(self, version):
+        """What stands on the NAS of a version."""
+        return json.loads(self._record(version).read_text())
+
+    def forget_the_check(self, version):
+        """As if it had never been asked."""
+        record = self.record(version)
+        del record["checked"]
+        self._record(version).write_text(json.dumps(record))
+
+    def _record(self, version):
+        return self.base / ".provenance" / ("%d.json" % version)
 
     def serving(self, model="mnist"):
         """[the highest version that each pod has of the model]"""

@@ -31,7 +31,7 @@ def unchanged(run):
 
 def test_check_mode_on_an_empty_cluster(world, play, unseen):
     run = good(play("site", "--check", "--diff"))
-    assert {"PersistentVolume default-mnist-deploy", "Install or upgrade release mnist-deploy"} <= {
+    assert {"The PersistentVolume", "Install or upgrade the release"} <= {
         change.partition(" : ")[2] for change in run.changes}
 
 
@@ -47,7 +47,7 @@ def test_site(world, play):
     assert "Inference error rate: 0.0%" in run.text
 
 
-UPGRADE = ["Install or upgrade release mnist-deploy"]
+UPGRADE = ["Install or upgrade the release"]
 
 
 @pytest.mark.parametrize(("answers", "changes"), [
@@ -65,6 +65,12 @@ def test_status(world, play, unseen):
     for pod in world.cluster.servers:
         assert pod in run.text
     assert "latest, the highest version is served" in run.text and "version 1" in run.text
+
+
+def test_by_its_full_name(play):
+    """From anywhere, where the collection is installed."""
+    run = play("mlops.tf_serving.status")
+    assert run.rc == 0 and "mnist-deploy" in run.text, run.failures
 
 
 def test_publish_in_check_mode(world, play, unseen):
@@ -187,8 +193,9 @@ def test_a_first_version_that_fails_has_no_older_one(world, play):
     good(play("teardown", model_delete_data="yes"))
     assert world.versions() == []
     bad = world.bad_archive(1)
-    run = play("site", model_archive=bad)
-    assert run.rc == 2 and "100.0%" in run.failures
-    run = play("publish", model_archive=bad)
-    assert run.rc == 2 and "no older version" in run.failures
+    for playbook in ("site", "publish"):
+        run = play(playbook, model_archive=bad)
+        last = run.failures.splitlines()[-1].partition(": ")[2]
+        assert run.rc == 2 and "100.0%" in last
+        assert last.startswith("Version 1 failed, and there is no older version to go back to, so it was left.")
     assert world.serving() == [1, 1]

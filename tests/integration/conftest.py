@@ -128,11 +128,14 @@ class Run:
 
     def failures_by(self, host):
         """The failures themselves, {code, message, details}, of the tasks that were not rescued later."""
-        return [
-            event["event_data"]["res"].get("failure", {"code": None}) for event in self.events
+        results = (
+            event["event_data"]["res"] for event in self.events
             if event["event"] == "runner_on_failed" and not event["event_data"].get("ignore_errors")
             and event["event_data"]["host"] == host
-        ]
+        )
+        return [
+            (result.get("invocation") or {}).get("measured", {}).get("failure") or result.get("failure", {"code": None})
+            for result in results]
 
     @property
     def warnings(self):
@@ -305,7 +308,8 @@ class Api:
                 meta = plain["metadata"]
                 if self.lane.has({"kind": kind, **plain}):
                     objects["%s %s/%s" % (kind, meta.get("namespace", ""), meta["name"])] = json.dumps(
-                        [meta["uid"], meta.get("labels"), {k: v for k, v in plain.items() if k not in ("metadata", "status")}],
+                        [meta["uid"], meta.get("deletionTimestamp"), meta.get("labels"),
+                         {k: v for k, v in plain.items() if k not in ("metadata", "status")}],
                         sort_keys=True, default=str,
                     )
         return objects

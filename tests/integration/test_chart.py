@@ -61,6 +61,31 @@ def test_selectors_agree(tmp_path):
     assert objects["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == labels
 
 
+def test_a_release_has_its_own_pods(tmp_path):
+    """Another release of the chart in the same namespace differs by the instance alone."""
+    objects = render(tmp_path)
+    spec = objects["Deployment"]["spec"]["template"]["spec"]
+    own = {"app.kubernetes.io/name": "acs-tensorflow-serving", "app.kubernetes.io/instance": "mnist-deploy"}
+    assert objects["Deployment"]["spec"]["selector"]["matchLabels"] == own
+    assert spec["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"] == own
+    for thing in objects.values():
+        assert own.items() <= thing["metadata"]["labels"].items()
+
+
+def test_a_drained_node_takes_one_replica_at_a_time(tmp_path):
+    assert render(tmp_path)["PodDisruptionBudget"]["spec"]["maxUnavailable"] == 1
+
+
+@pytest.mark.parametrize(("values", "policy"), [({}, "IfNotPresent"), ({"imagePullPolicy": "Always"}, "Always")])
+def test_pull_policy(tmp_path, values, policy):
+    assert container(render(tmp_path, **values))["imagePullPolicy"] == policy
+
+
+def test_nobody_writes_to_the_model(tmp_path):
+    (mount,) = container(render(tmp_path))["volumeMounts"]
+    assert mount == {"name": "model", "mountPath": "/serving/model/mnist", "readOnly": True}
+
+
 @pytest.mark.parametrize(("values", "replicas"), [({}, None), ({"replicas": 0}, 0), ({"replicas": 3}, 3)])
 def test_replicas_only_if_set(tmp_path, values, replicas):
     assert render(tmp_path, **values)["Deployment"]["spec"].get("replicas") == replicas
@@ -221,9 +246,32 @@ def test_the_model_config_is_not_the_charts(tmp_path):
     ({"replica": 2}, "replica"),
 ])
 def test_a_wrong_value_fails_early(tmp_path, values, says):
+    assert says in refused(tmp_path, values)
+
+
+def refused(tmp_path, values):
+    """What Helm says where it refuses the values."""
     (tmp_path / "values.json").write_text(json.dumps(values))
-    done = helm(
-        "template", "x", str(CHART), "--kube-version", "1.34.4", "--values", str(tmp_path / "values.json"),
-    )
-    assert done.returncode
-    assert says in done.stderr
+    done = helm("template", "x", str(CHART), "--kube-version", "1.34.4", "--values", str(tmp_path / "values.json"))
+    return done.stderr if done.returncode else ""
+
+
+# The least of each number, and the most where there is one.
+LEAST = {
+    "port": 1, "restPort": 0, "replicas": 0, "gpuCount": 0, "gpuMemoryFraction": 0, "parallelism": 0, "maxConnectionAgeSeconds": 0,
+    "startTimeoutSeconds": 1, "maxUnavailable": 0, "drainSeconds": 0,
+    "batching": {"max_batch_size": 1, "batch_timeout_micros": 0, "max_enqueued_batches": 1, "num_batch_threads": 1},
+}
+MOST = {"port": 65535, "restPort": 65535, "gpuMemoryFraction": 1}
+
+
+def test_the_least_and_the_most_will_do(tmp_path):
+    assert refused(tmp_path, LEAST) == refused(tmp_path, MOST) == ""
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    *[(name, least - 1) for name, least in LEAST.items() if name != "batching"], *[(name, most + 1) for name, most in MOST.items()],
+    *[("batching", {name: least - 1}) for name, least in LEAST["batching"].items()], ("mountPath", "serving"), ("image", ""),
+])
+def test_one_less_or_one_more_will_not(tmp_path, name, value):
+    assert (next(iter(value)) if name == "batching" else name) in refused(tmp_path, {name: value})

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from conftest import ROOT, World, eventually
 from conftest import SHIPPED as LANE
-from conftest import World, eventually
 from tf_lab import models, settings
 
 ARCHIVES = models.archives()
@@ -58,6 +58,11 @@ def test_install(controller, api):
     assert expected in run.stdout
     # 6. two replicas
     assert deployment.spec.replicas == 2
+    # and all of it as the README shows it
+    shown = re.search(r"```\n(1 model .*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+    said = " ".join(run.stdout.split())
+    for line in re.sub(r"10\.213\.3\.\d+", address, shown).splitlines():
+        assert " ".join(line.split()) in said, line
     assert deployment.status.readyReplicas == 2
 
 
@@ -106,7 +111,7 @@ def test_check_mode_of_every_playbook_that_acts(controller, api, playbook, extra
     world = World(api)
     run = controller.run("playbooks/%s.yml" % playbook, cmdline="--check --diff", **extra)
     if playbook == "rollback":
-        assert run.rc == 2 and "no older version" in run.failures.lower(), run.failures
+        assert run.rc == 2 and "the only live version" in run.failures, run.failures
     else:
         assert run.rc == 0, run.failures
         assert bool(run.changes()) == (playbook != "promote"), run.changes()

@@ -55,7 +55,7 @@ def measured(servers, expected, pictures=None, **changes):
         "model": "mnist", "signature": "predict_images", "method": "predict", "release": "mnist-deploy", "namespace": "default",
         "at": "2026-11-22T23:40:00Z", "tests": len(servers[0]["given"]) if servers else 0,
         "dataset": {"location": "http://10.213.0.5/", "digest": "sha256:" + "8d42" * 16}, "golden": None, "kind": "classes",
-        "expected": expected, "pictures": pictures, "batch_size": 16, "concurrency": 4, "environment": ENVIRONMENT,
+        "expected": expected, "pictures": pictures, "batch_size": 16, "concurrency": 4, "environment": ENVIRONMENT, "alone": True,
         "servers": servers, **changes,
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 import types
 
 from ansible.errors import AnsibleError
+from run_action import everything
 
 
 def fake_node(
@@ -23,7 +24,7 @@ def fake_node(
             self.asked, self.answers = [], list(answers)
 
         def run(self, tmp=None, task_vars=None):
-            return super().run(tmp, {"inventory_hostname": "mnist", **(task_vars or {})})
+            return everything(super().run(tmp, {"inventory_hostname": "mnist", **(task_vars or {})}))
 
         def _find_needle(self, dirname, needle):
             if "missing" in needle:

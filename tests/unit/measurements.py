@@ -34,7 +34,7 @@ def measured(*servers, tests=1000, labelled=True, golden=None, **other):
         "model": "mnist", "signature": "predict_images", "method": "predict", "release": "mnist-deploy", "namespace": "default",
         "at": "2026-11-22T23:40:00Z", "tests": tests, "dataset": {"location": "/data", "digest": "sha256:1"}, "golden": golden,
         "kind": "classes", "expected": [1] * tests if labelled else None, "pictures": None, "batch_size": 10, "concurrency": 4,
-        "environment": {}, "servers": list(servers),
+        "environment": {}, "alone": True, "servers": list(servers),
     }
     return {**made, **other}
 

@@ -51,13 +51,6 @@ def fetch(url: str, path: str, max_size: int) -> State:
     return dict(state, size=size, sha256=digest.hexdigest())
 
 
-def same(before: State, now: State) -> bool:
-    """Do two answers of the server describe the same file? Only what identifies it counts, so the size alone does not."""
-    if before.get("etag") or now.get("etag"):
-        return before.get("etag") == now.get("etag")
-    return bool(now.get("last_modified")) and all(before.get(key) == now.get(key) for key in ("last_modified", "size"))
-
-
 def _state(response: Any) -> State:
     length = response.headers.get("Content-Length") or ""
     return {

@@ -19,12 +19,12 @@ import time
 from typing import Any, Dict, Iterable, List, Optional
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import savedmodel
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Request
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.staging import make_folder, staging, sync_folder
 
 PROVENANCE = ".provenance"
 WITHDRAWN = ".withdrawn"
+NOT_LIVE = {"servable": False, "unfinished": False}  # of an entry
 
 Record = Dict[str, Any]  # what .provenance/VERSION.json holds
 Entry = Dict[str, Any]  # one of the versions that the module model_versions answers
@@ -107,6 +107,8 @@ class Model:
         return False
 
     def _inspect(self, version: int) -> Dict[str, Any]:
+        from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import savedmodel  # for what others put there
+
         folder = self.folder(version) or os.path.join(self.base, str(version))
         return dict(savedmodel.inspect(folder))
 
@@ -148,7 +150,7 @@ class Model:
         """A folder 0 is a version to servers. Here versions start at 1, so it is not ours: it is left alone, and said."""
         return [{
             "version": 0, "state": "ignored", "size": sum(sizes_of(os.path.join(self.base, name)).values()), "published": None,
-            "checked": None, "source": None, "checksum": None, "reason": None, "at": None,
+            "checked": None, "source": None, "checksum": None, "reason": None, "at": None, **NOT_LIVE,
             "problem": "Versions start at 1, so the folder %s was made by others and is left alone. A server takes it where there"
                        " is no other version: delete it by hand if nobody needs it." % name,
         } for name in self.listing() if re.match(r"0+\Z", name)][:1]
@@ -164,6 +166,7 @@ class Model:
             "published": record.get("published"), "checked": record.get("checked"), "source": record.get("source"),
             "checksum": "sha256:%s" % record["sha256"] if record.get("sha256") else None,
             "reason": mark.get("reason"), "at": mark.get("at"), "problem": self._problem(version, record, state),
+            "servable": live and self.loadable(version), "unfinished": version in self.unfinished(),
         }
 
     def _problem(self, version: int, record: Record, state: str) -> str:
@@ -209,7 +212,7 @@ def _versions(model: Model, request: Request, check_mode: bool) -> Result:
     return {
         "changed": plan.anything(), "path": request.base_path, "versions": after, "withdrawn": plan.withdraw,
         "pruned": sorted(plan.prune + plan.clear),
-        "diff": {"before": _lines(request.base_path, before), "after": _lines(request.base_path, after)},
+        "diff": {"before": described(request.base_path, before), "after": described(request.base_path, after)},
     }
 
 
@@ -295,11 +298,11 @@ class _Plan:
             if version in self.withdraw:
                 mark = self.model.stored(version).get("withdrawn") if version not in self.request.withdraw else None
                 mark = mark or {"at": self.now, "reason": self.request.reason}
-                change = {"state": "withdrawn", "at": mark["at"], "reason": mark["reason"], "problem": ""}
+                change = {"state": "withdrawn", "at": mark["at"], "reason": mark["reason"], "problem": "", **NOT_LIVE}
             if version in self.check:
                 change = {"checked": self.now}
             if version in self.prune:
-                change = dict(change, state="pruned", at=self.now)
+                change = dict(change, state="pruned", at=self.now, **NOT_LIVE)
             if version in self.prune + self.clear:
                 change["size"] = 0
             forecast.append(dict(entry, **change))
@@ -344,13 +347,14 @@ def _numbered(names: Iterable[str]) -> Dict[int, str]:
     return {int(name): name for name in names if re.match(r"[0-9]{1,19}\Z", name) and int(name)}
 
 
-def _lines(base_path: str, entries: List[Entry]) -> str:
-    lines = []
+def described(base_path: str, entries: Iterable[Entry]) -> str:
+    """The versions with what became of them, for people."""
+    text = ""
     for entry in entries:
         line = "%s  %s" % (posixpath.join(base_path, str(entry["version"])), entry["state"])
         if entry["reason"]:
             line += ": " + entry["reason"]
         if entry["state"] == "withdrawn" and not entry["size"]:
             line += " (data deleted)"
-        lines.append(line + (", checked" if entry["checked"] else "") + "\n")
-    return "".join(lines)
+        text += line + (", checked" if entry["checked"] else "") + "\n"
+    return text

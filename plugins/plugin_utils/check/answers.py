@@ -120,12 +120,27 @@ class Expected:
             hot: Array = labels.argmax(axis=1)
             return hot
         flat = labels.reshape(-1)
-        if len(flat) != len(labels) or (flat.dtype.kind == "f" and (flat != numpy.floor(flat)).any()):
+        odd = flat.dtype.kind == "f" and not (numpy.isfinite(flat) & (flat == numpy.floor(flat))).all()
+        if len(flat) != len(labels) or odd:
             raise Error(
                 "The labels are no class numbers (%s %s): set check_tolerance, and they are compared as values."
                 % (labels.dtype.name, list(labels.shape)), "dataset_invalid",
             )
         return flat.astype("i8")
+
+    def fit(self, plan: Plan) -> None:
+        """Error where a label is no class that the model can answer: it would count as its mistake, with every version."""
+        labels = self.labels
+        if labels is None or self.tolerance is not None or plan.classes is None:
+            return
+        output = "output %s of signature %s" % (plan.output, plan.signature)
+        if labels.dtype.kind == "O":
+            raise _unfit("the labels are text, and %s gives class numbers" % output)
+        odd = int(((labels < 0) | (labels >= plan.classes)).sum())
+        if odd:
+            raise _unfit(
+                "the labels are %d to %d (%d different ones), and %s has the classes 0 to %d: %d of %d tests can never be answered"
+                " right" % (labels.min(), labels.max(), len(numpy.unique(labels)), output, plan.classes - 1, odd, len(labels)))
 
     def same(self, answers: Answers, wanted: Array) -> Array:
         """For each test whether the answer is the wanted one. What is not finite never is."""
@@ -145,6 +160,13 @@ class Expected:
 
 def _malformed(text: str) -> Error:
     return Error(text, "malformed_reply")
+
+
+def _unfit(text: str) -> Error:
+    return Error(
+        text + ". Correct the labels, name another column (check_labels) or output (check_output), or set check_tolerance if the"
+        " answers are values", "signature_mismatch",
+    )
 
 
 def read_golden(options: dict[str, Any], tests: dataset.Dataset) -> Golden | None:
@@ -206,8 +228,8 @@ def same_golden(path: str, raw: Array, meta: Meta) -> bool:
     return same and {**old_meta, "recorded": None} == {**meta, "recorded": None}
 
 
-def write_golden(path: str, raw: Array, meta: Meta) -> None:
-    """Whole or not at all: the file is renamed into its place."""
+def write_golden(path: str, raw: Array, meta: Meta, new: bool = False) -> None:
+    """Whole or not at all: the file is renamed into its place. new: an Error where something is there by now."""
     folder = os.path.dirname(os.path.abspath(path))
     temporary = None
     try:
@@ -216,10 +238,17 @@ def write_golden(path: str, raw: Array, meta: Meta) -> None:
         with os.fdopen(handle, "wb") as file:
             numpy.savez_compressed(file, answers=_storable(raw), meta=numpy.array(json.dumps(meta, sort_keys=True)))
         os.chmod(temporary, 0o644)
+        if new:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL))  # one of several that try at a time
         os.replace(temporary, path)
     except OSError as error:
         if temporary:
             os.unlink(temporary)
+        if isinstance(error, FileExistsError) and new:
+            raise Error(
+                "check_golden %s was not there when the check began, and is now: it was left as it is. Each model needs a file of"
+                " its own; where this is this model's, run again." % path, "golden_not_written",
+            ) from error
         raise Error("check_golden %s cannot be written: %s." % (path, error.strerror or error), "golden_not_written") from error
 
 

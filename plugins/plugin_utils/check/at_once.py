@@ -28,8 +28,13 @@ class Progress:
             try:
                 return done.get(timeout=max(0.0, self._next - time.monotonic()))
             except queue.Empty:
-                self.show(self.text())
-                self._next = time.monotonic() + EVERY
+                self.look()
+
+    def look(self) -> None:
+        """Show a line, if it is time for one."""
+        if time.monotonic() >= self._next:
+            self.show(self.text())
+            self._next = time.monotonic() + EVERY
 
 
 def each(function: Callable[[Thing], None], things: Sequence[Thing], at_once: int, progress: Progress) -> None:

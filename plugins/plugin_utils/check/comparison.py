@@ -126,7 +126,7 @@ def _differs(now: Result, before: Result) -> Iterator[str]:
 def _text(changes: dict[str, Any], now: Result, before: Result) -> str:
     text = "Against %s of %s: " % (
         "a version that was not told" if before["version"] is None else "version %d" % before["version"],
-        before["at"][:16].replace("T", " "),
+        before["at"],
     )
     if changes["differs"]:
         return text + "not comparable, " + ", ".join(changes["differs"])

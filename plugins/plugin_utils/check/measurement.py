@@ -8,8 +8,9 @@ import platform
 from collections.abc import Sequence
 from typing import Any, cast
 
+from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.answers import Expected
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.marks import Marks, row_of
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.marks import row_of
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.questions import Questions
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.server import Server
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client import channel
@@ -26,7 +27,8 @@ PICTURE_LEAST = 4  # pixels a side
 Measured = dict[str, Any]
 
 
-def measured(questions: Questions, servers: Sequence[Server]) -> Measured:
+def measured(questions: Questions, servers: Sequence[Server], alone: bool = True) -> Measured:
+    """alone: whether no other check of this run asked while the latency was measured."""
     options, golden = questions.options, questions.golden
     expected = cast(Expected, questions.expected)  # None only where answers are recorded
     plan = next((server.plan for server in servers if server.plan), None)
@@ -44,6 +46,7 @@ def measured(questions: Questions, servers: Sequence[Server]) -> Measured:
         "pictures": _pictures(questions, plan),
         "batch_size": plan.batch if plan else options["batch_size"] or 0, "concurrency": options["concurrency"],
         "environment": {**channel.versions(), "python": platform.python_version(), "numpy": numpy.__version__},
+        "alone": alone,
         "servers": [_of(server, questions, counts=_counts(server, servers)) for server in servers],
     }
 
@@ -70,7 +73,7 @@ def _pictures(questions: Questions, plan: Any) -> Any:
 
 def _of(server: Server, questions: Questions, counts: bool) -> Measured:
     """One server's part."""
-    marks = server.marks if isinstance(server.marks, Marks) else None
+    marks = server.marks
     right, agrees = (marks.right, marks.agrees) if marks else (None, None)
     first = server.sent[0].start if server.sent else 0
     requests = sum(one.ok for one in server.sent)
@@ -78,13 +81,13 @@ def _of(server: Server, questions: Questions, counts: bool) -> Measured:
     return {
         "title": server.title, "pod": server.pod, "address": None if server.pod else server.options["address"], "counts": counts,
         "version": max(server.versions, default=None), "versions": sorted(server.versions), "state": server.state,
-        "problem": server.problem and {"message": server.problem.message, "code": server.problem.code},
+        "problem": server.problem and {"message": _clause(server.problem), "code": server.problem.code},
         "answered": server.answered, "unanswered": questions.tests - server.answered,
         "wrong": None if right is None else int((right == 0).sum()),
         "agreed": None if agrees is None else int((agrees == 1).sum()),
         "not_finite": marks.not_finite if marks else 0,
         "errors": dict(collections.Counter(error.details.get("status", error.code.upper()) for error in server.errors)),
-        "first_error": server.errors[0].message if server.errors else None,
+        "first_error": _clause(server.errors[0]) if server.errors else None,
         "requests": server.requests,
         "right": right, "agrees": agrees,
         "given": marks.given.tolist() if marks else None, "score": marks.score if marks else None,
@@ -92,6 +95,11 @@ def _of(server: Server, questions: Questions, counts: bool) -> Measured:
         "singles": server.singles, "latency_ms": _latency(server.singles),
         "rate": requests / lasted if lasted else None, "tests_per_second": server.answered / lasted if lasted else None,
     }
+
+
+def _clause(error: Error) -> str:
+    """To stand within a sentence. What servers say ends with a full stop, or not."""
+    return error.message.rstrip(".")
 
 
 def _latency(seconds: Sequence[float]) -> dict[str, float] | None:

@@ -29,6 +29,7 @@ FILES: Options = {
     "tests": {"type": "int"},
     "golden": {"type": "str"},
     "record": {"type": "path"},
+    "record_missing": {"type": "bool", "default": False},
     "report": {"type": "str"},
     "tls_ca_cert": {"type": "path"},
 }
@@ -66,13 +67,21 @@ def _invalid(name: str, value: Any, way_out: object) -> Error:
     return Error("check_%s is %r: %s." % (name, value, way_out), "option_invalid")
 
 
+def settled(options: Options) -> Options:
+    """The options with the golden file either to read or, where it is missing and record_missing says so, to record."""
+    golden = options.get("golden")
+    if not (golden and options["record_missing"]) or (not golden.startswith(URL) and os.path.lexists(_path(golden))):
+        return {**options, "record_missing": False}
+    return {**options, "golden": None, "record": _path(golden)}
+
+
 def look_around(options: Options) -> None:
     """Error where a file that is to be read or written cannot be, or what the report is drawn with is missing."""
     golden, authorities = options.get("golden"), options.get("tls_ca_cert")
     if golden and not golden.startswith(URL) and not os.access(_path(golden), os.R_OK):
         raise Error(
-            "check_golden is %s, which is not there or cannot be read on this controller: playbooks/record.yml makes it."
-            % golden, "golden_missing",
+            "check_golden is %s, which is not there or cannot be read on this controller: with check_record: true, the first check"
+            " makes it; so does playbooks/record.yml, where the model serves already." % golden, "golden_missing",
         )
     if authorities and not os.access(authorities, os.R_OK):
         raise Error(

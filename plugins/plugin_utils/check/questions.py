@@ -10,6 +10,7 @@ from typing import Any
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import answers, request_plan
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.dataset import Dataset
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.request_plan import Plan
 
 Options = dict[str, Any]
 
@@ -23,16 +24,24 @@ class Questions:
         labels = request_plan.labels_column(options, dataset)
         if labels is None and self.golden is None and not options["record"]:
             raise Error(
-                "The dataset %s has no labels (columns: %s), so there is nothing to compare with: name a column with"
-                " check_labels, or record the answers of a trusted version with playbooks/record.yml and set check_golden."
+                "The dataset %s has no labels (columns: %s), so there is nothing to compare with: name a column with check_labels;"
+                " or set check_golden to a path, and check_record: true, and the first check records there what the version that"
+                " serves answers, for the later ones to compare with."
                 % (dataset.location, ", ".join(sorted(dataset.columns))), "labels_missing",
             )
-        self.expected = None if options["record"] else answers.Expected(
+        only_recorded = options["record"] and (labels is None or not options["record_missing"])
+        self.expected = None if only_recorded else answers.Expected(
             None if labels is None else dataset.columns[labels], self.golden, options["tolerance"]
         )
         self.at = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         self._requests: dict[tuple[Any, int, int | None], list[Any]] = {}
         self._lock = threading.Lock()
+
+    def fit(self, plan: Plan) -> None:
+        """Error where what is expected is nothing that is answered to such a plan."""
+        answers.fits(self.golden, plan)
+        if self.expected:
+            self.expected.fit(plan)
 
     def requests(self, plan: Any, batch: int, most: int | None = None) -> list[Any]:
         """Serialised once, for servers that want the same (as a rule all of them)."""

@@ -59,6 +59,7 @@ class Plan(NamedTuple):
     output: str
     batch: int  # tests in a request of those that are counted
     least: int  # tests in the smallest request that it takes
+    classes: int | None  # that its scores tell apart, by their place; None where its signature does not say
 
 
 def labels_column(options: Options, dataset: Dataset) -> str | None:
@@ -91,6 +92,8 @@ def plan(options: Options, signatures: Mapping[str, Any], dataset: Dataset) -> P
     else:
         inputs = _features(options, dataset, columns)
         output = "scores" if method == "classify" else "outputs"
+    # A classification that names its classes may list the best few of many.
+    classes = None if method == "classify" and "classes" in signature.outputs else _class_count(signature.outputs.get(output))
     tests = dataset.tests
     if fixed_batch and tests % fixed_batch:
         raise Error(
@@ -99,7 +102,7 @@ def plan(options: Options, signatures: Mapping[str, Any], dataset: Dataset) -> P
             "signature_mismatch",
         )
     batch = fixed_batch or options["batch_size"] or _batch(inputs, tests)
-    return Plan(options["model_name"], name, method, tuple(inputs), output, batch, fixed_batch or 1)
+    return Plan(options["model_name"], name, method, tuple(inputs), output, batch, fixed_batch or 1, classes)
 
 
 def requests(plan: Plan, dataset: Dataset, batch: int, most: int | None = None) -> list[Request]:
@@ -357,6 +360,16 @@ def _incomparable(
             output, signature_name, type_name(kind), labels,
         )
     return None
+
+
+def _class_count(info: Any) -> int | None:
+    """The number of classes that a row of scores tells apart, as answers.classes() reads it; None where that is not known."""
+    if info is None or type_name(info.dtype) not in FLOATS or info.tensor_shape.unknown_rank:
+        return None
+    sizes = [dim.size for dim in info.tensor_shape.dim][1:]
+    if sizes == [1] or (not sizes and info.tensor_shape.dim):
+        return 2  # a sigmoid: the score of class 1
+    return sizes[0] if len(sizes) == 1 and sizes[0] > 0 else None
 
 
 def _batch(inputs: Sequence[Input], tests: int) -> int:

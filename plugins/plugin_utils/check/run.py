@@ -16,8 +16,9 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import data
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.address import dialled
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.at_once import Progress, each
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.measurement import Measured, measured
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.options import look_around, validate
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.options import look_around, settled, validate
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.questions import Options, Questions
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.quiet import Quiet
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.recording import record
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.server import Server
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import pods, port_forward
@@ -38,13 +39,15 @@ class CheckFailed(Error):
 
 def check(
     options: Options, connect: Callable[[], Any], warn: Sentence, write: Writer, check_mode: bool = False,
-    show: Sentence = lambda line: None,
+    show: Sentence = lambda line: None, folder: str | None = None,
 ) -> dict[str, Any]:
     """Ask every ready replica of a release and its Service's address. options: those of the module inference_check.
 
     connect() gives the Kubernetes ApiClient; it is called only where a release is given.
     warn() takes a sentence, show() a line for those who wait. write() writes the report where one is wanted, and gives its path.
+    folder: of temporary files that all checks of this run have in common, None where there are no others.
     """
+    options = settled(options)
     validate(options)
     look_around(options)
     if check_mode:  # a version that would have been published by now is not there: what answers will do
@@ -58,18 +61,32 @@ def check(
                 return _no_deployment(options, check_mode)
             servers += replicas
         tests = dataset.load(options["dataset"], options["tests"], options["dataset_checksum"], options["dataset_timeout"])
-        if options["address"] and not (options["record"] and servers):
+        questions = Questions(options, tests)
+        if options["address"] and (questions.expected or not servers):
             target = dialled(options["address"], options["port"])
             servers.append(Server("address " + options["address"], options, target))
-        if options["record"]:  # one trusted server is enough
+        if not questions.expected:  # one trusted server is enough
             servers = servers[:1]
+        servers[0].records = bool(options["record"])
         for server in servers:
             stack.enter_context(contextlib.closing(server))
-        questions = Questions(options, tests)
-        _ask(servers, questions, show)
-        if options["record"]:
+        alone = _ask(servers, questions, show, folder)
+        if not questions.expected:
             return record(questions, servers[0], check_mode)
-        return _judged(options, measured(questions, servers), api_client, warn, check_mode, write)
+        answer = _judged(options, measured(questions, servers, alone), api_client, warn, check_mode, write)
+        return {**answer, **_recorded_too(questions, servers[0], answer, warn, check_mode)} if options["record"] else answer
+
+
+def _recorded_too(
+    questions: Questions, server: Server, answer: dict[str, Any], warn: Sentence, check_mode: bool
+) -> dict[str, Any]:
+    """What is to be added where the answers, which labels have judged, are recorded for later checks."""
+    try:
+        recorded = record(questions, server, check_mode)
+    except Error as error:  # the verdict stands, as below
+        warn(error.message)
+        return {}
+    return {**recorded, "message": answer["message"], "summary": answer["summary"] + recorded["summary"]}
 
 
 def _replicas(api_client: Any, options: Options, stack: contextlib.ExitStack, warn: Sentence) -> list[Server] | None:
@@ -94,20 +111,25 @@ def _no_deployment(options: Options, check_mode: bool) -> dict[str, Any]:
     raise Error(message + ": deploy it first, or correct check_release and check_namespace.", "deployment_missing")
 
 
-def _ask(servers: Sequence[Server], questions: Questions, show: Sentence) -> None:
-    """Have every server asked all of the dataset, several servers at once."""
+def _ask(servers: Sequence[Server], questions: Questions, show: Sentence, folder: str | None) -> bool:
+    """Have every server asked all of the dataset, several servers at once. Whether no other check asked while they were timed."""
     expected = questions.options["expected_version"]
     progress = Progress(show, lambda: "waiting for %s" % ("an answer" if expected is None else "version %d" % expected))
     each(lambda server: server.meet(questions), servers, SERVERS_AT_ONCE, progress)
     asked = [server for server in servers if server.plan]
-    progress.text = _counter(asked, questions.tests)
-    each(lambda server: server.answer(questions), asked, SERVERS_AT_ONCE, progress)
-    if questions.options["record"]:
-        return
+    quiet = Quiet(folder, progress.look)
+    progress.text = lambda: "waiting for another check, which measures the latency"
+    with quiet.asking():
+        progress.text = _counter(asked, questions.tests)
+        each(lambda server: server.answer(questions), asked, SERVERS_AT_ONCE, progress)
+    if not questions.expected:
+        return True
     # Only now, and one server after the other, for this controller's own work counts in.
     progress.text = lambda: "timing one request after the other"
-    each(lambda server: server.time(questions), asked, 1, progress)
+    with quiet.alone() if questions.options["max_latency_ms"] else quiet.asking() as alone:
+        each(lambda server: server.time(questions), asked, 1, progress)
     each(lambda server: server.look(), servers, SERVERS_AT_ONCE, progress)
+    return alone
 
 
 def _counter(servers: Sequence[Server], tests: int) -> Callable[[], str]:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import answers, request_plan
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.address import probe
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.marks import Marks, Recording
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.marks import Answered, Marks, Recording
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.questions import Options, Questions
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client import channel, protos, requests
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.model_status import UNREACHABLE, model_versions
@@ -53,7 +53,9 @@ class Server:
         self.versions: set[int] = set()  # that answered
         self.silent = False  # some answers did not say which version gave them
         self.state: str | None = None
-        self.marks: Marks | Recording | None = None
+        self.marks: Marks | None = None
+        self.records = False  # whether what it answers is kept as a golden file
+        self.recording: Recording | None = None
         self.errors: list[Error] = []
         self.requests = 0  # that were sent
         self.done = self.answered = 0  # tests
@@ -69,7 +71,7 @@ class Server:
             if self.pod is None:
                 probe(self.target)
             plan = request_plan.plan(self.options, self._signatures(), questions.dataset)
-            answers.fits(questions.golden, plan)
+            questions.fit(plan)
             questions.requests(plan, plan.batch)
             self.plan = plan
         except Error as error:
@@ -77,8 +79,8 @@ class Server:
 
     def answer(self, questions: Questions) -> None:
         """Have all requests answered, `concurrency` of them at a time."""
-        self.marks = Recording(questions.tests, self.plan.batch) if questions.expected is None else Marks(
-            questions.expected, questions.tests)
+        self.marks = Marks(questions.expected, questions.tests) if questions.expected else None
+        self.recording = Recording(questions.tests, self.plan.batch) if self.records else None
         waiting: list[Answer] = []
         size = 0
         replies = self._replies(questions.requests(self.plan, self.plan.batch), self.options["concurrency"])
@@ -130,19 +132,25 @@ class Server:
 
     def _mark(self, arrays: dict[int, tuple[Any, Any]]) -> dict[int, Error]:
         """The errors of those answers that are none."""
-        if not arrays or self.marks is None:
+        if not arrays:
             return {}
         try:
-            self.marks.note(arrays.values())
+            self._note(arrays.values())
         except (Error, ValueError):  # each for itself, to find the one
             errors = {}
             for number, one in arrays.items():
                 try:
-                    self.marks.note([one])
+                    self._note([one])
                 except Error as error:
                     errors[number] = self._malformed(error)
             return errors
         return {}
+
+    def _note(self, answered: Answered) -> None:
+        if self.recording:  # which may be told the same twice
+            self.recording.note(answered)
+        if self.marks:
+            self.marks.note(answered)
 
     def _array(self, request: Any, reply: Any) -> Any:
         """The answers in a reply; the version that it names is noted."""

@@ -26,7 +26,6 @@ LATENCIES = ("p50", "p90", "p99", "max")
 MOST_CLASSES = 50  # in a table that a person can read
 MOST_CONFUSED = 10
 MOST_SERVERS = 4  # in the summary
-WIDTH = 160  # of a line in it
 
 Options = dict[str, Any]
 Findings = dict[str, Any]
@@ -72,12 +71,14 @@ def judge(options: Options, measured: Measured, previous: Result | None = None, 
         judged += _limits(options, measured, answered)
     if options["max_difference"] is not None and difference and difference["points"] is not None:
         judged.append(_difference(options["max_difference"], difference))
+    noisy = [] if measured["alone"] else [one for one in judged if one.code == "too_slow" and one.sentence]
+    judged = [one for one in judged if one not in noisy]
     crossed = [*_problems(counted), *((one.code, one.sentence) for one in judged if one.sentence)]
     versions = {server["version"] for server in counted}
     findings = {
         "passed": not crossed, "code": crossed[0][0] if crossed else None, "message": message,
         "failure": ". ".join(sentence for _code, sentence in crossed) + "." if crossed else None,
-        "warnings": [*_remarks(options, measured), *unjudged],
+        "warnings": [*_remarks(options, measured), *unjudged, *map(_noisy, noisy)],
         "error_rate": now["error_rate"], "interval": now["interval"],
         "wrong": worst["wrong"], "unanswered": worst["unanswered"], "worst": worst["title"],
         "version": versions.pop() if len(versions) == 1 else None,
@@ -218,6 +219,14 @@ def _latency(name: str, limit: float, servers: Servers) -> Judged:
     )
 
 
+def _noisy(judged: Judged) -> str:
+    """Of a latency over its limit. One that is kept is kept, whoever else asks."""
+    return (
+        "check_max_latency_ms is not judged (%s, %s): other checks of this run asked at the same time, and went on. Check this"
+        " model alone (--limit), or fewer at a time (--forks)." % (judged.entry["measured"], judged.entry["limit"])
+    )
+
+
 def _milliseconds(value: float | None) -> str:
     return "was not measured" if value is None else "%g ms" % value
 
@@ -345,7 +354,7 @@ def _confused(measured: Measured, server: Measured) -> list[dict[str, Any]]:
 
 def summary(measured: Measured, findings: Findings) -> list[str]:
     """At most ten lines, the verdict first."""
-    return [line if len(line) <= WIDTH else line[:WIDTH - 3] + "..." for line in _lines(measured, findings)]
+    return list(_lines(measured, findings))
 
 
 def _lines(measured: Measured, findings: Findings) -> Iterator[str]:

@@ -62,7 +62,8 @@ DATA_TYPES = {
     32: DataType("uint2", "|u1", "int_val"),
     33: DataType("float4_e2m1fn", "<f4", "float8_val"),
 }
-OTHER_NAMES = {20: "resource", 21: "variant"}  # no data: a message can say what the model wants
+OTHER_NAMES = {0: "no type", 20: "resource", 21: "variant"}  # no data: a message can say what the model wants
+REFERENCE = 100  # and the type of what is referred to: TensorFlow 1's variables
 STRING, BOOL, BFLOAT16 = 7, 10, 14
 
 # What the elements of a field are.
@@ -84,7 +85,16 @@ MAX_RANK = 32
 
 
 def type_name(number: int) -> str:
-    return DATA_TYPES[number].name if number in DATA_TYPES else OTHER_NAMES.get(number, "DataType %d" % number)
+    """In words."""
+    if number - REFERENCE in DATA_TYPES:
+        return "a reference to " + DATA_TYPES[number - REFERENCE].name
+    return DATA_TYPES[number].name if number in DATA_TYPES else OTHER_NAMES.get(number, "a type unknown here (%d)" % number)
+
+
+def type_number(name: str) -> int:
+    """Of a type's name; dtype101 is how a SavedModel's node names those that it does not know. ValueError for no type."""
+    numbers = {kind.name: number for number, kind in DATA_TYPES.items()} | {other: number for number, other in OTHER_NAMES.items()}
+    return numbers[name] if name in numbers else int(name.removeprefix("dtype"))
 
 
 def can_encode(number: int) -> bool:

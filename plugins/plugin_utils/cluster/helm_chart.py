@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Is the chart in a folder the one that a release was made of? Helm's own record has all of that chart.
 
-kubernetes.core.helm compares name and version only, so that a chart that is worked on would never get to the cluster.
+Its name and version do not tell: a chart that is worked on would never get to the cluster.
 """
 from __future__ import annotations
 

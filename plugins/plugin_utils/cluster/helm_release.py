@@ -8,10 +8,13 @@ import binascii
 import email.utils
 import gzip
 import json
+import re
 import time
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any
+
+import yaml
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import Object, explained, reply, send
@@ -55,15 +58,30 @@ def summary(secret: Object | None) -> Object | None:
         "revision": body.get("version"),
         "status": body.get("info", {}).get("status"),
         "chart": "%s-%s" % (chart.get("name"), chart.get("version")),
-        "updated": body.get("info", {}).get("last_deployed"),
+        "updated": _utc(body.get("info", {}).get("last_deployed") or ""),
         "values": body.get("config") or {},
     }
+
+
+def _utc(moment: str) -> str:
+    """Helm writes nanoseconds, and the zone of whoever ran it."""
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)", moment)
+    if match is None:
+        return moment
+    there = datetime.fromisoformat(match[1] + match[2].replace("Z", "+00:00"))
+    return there.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def chart(secret: Object) -> Object:
     """The chart that a revision was made of."""
     found: Object = decode(secret["data"]["release"]).get("chart") or {}
     return found
+
+
+def objects(secret: Object) -> list[str]:
+    """Kind and name of each object that a revision consists of: what an uninstall deletes."""
+    manifest = yaml.safe_load_all(decode(secret["data"]["release"]).get("manifest") or "")
+    return ["%s %s" % (each["kind"], each["metadata"]["name"]) for each in manifest if each]
 
 
 def under_way(status: str | None) -> bool:
@@ -141,6 +159,7 @@ def unlock(store: Store, again: bool, pending_age: float, check_mode: bool) -> d
         before = summary(secret)
         if secret is None or before is None:
             return {"changed": False, "release": None}
+        before["objects"] = objects(secret)
         before.pop("values")
         status = before["status"]
         if settled(status) and not (again and status == DEPLOYED):

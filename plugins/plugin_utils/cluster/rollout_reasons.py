@@ -7,6 +7,7 @@ where the account may not list them.
 """
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,10 @@ AT_ONCE = 0
 SOON = 10
 RETRIED = 30
 TO_THE_END = float("inf")  # of the wait
+
+# The scheduler's words about a claim: not bound, not seen yet, or bound to a volume that was not seen yet.
+CLAIM_TROUBLE = re.compile(r"persistentvolumeclaim|non-existent pv", re.IGNORECASE)
+BOUND_SINCE = "claim_bound_since"
 
 PLUGIN_MISSING = (
     "no volume plugin matched",
@@ -137,8 +142,14 @@ def _unschedulable(pod: Object, message: str, seen: Seen, pending_timeout: float
     name = pod["metadata"]["name"]
     text = "Pod %s cannot be scheduled: %s" % (name, message.rstrip("."))
     claim = seen.get("claim")
-    if "PersistentVolumeClaim" in message and claim and claim.get("status", {}).get("phase") != "Bound":
-        return Reason("claim_unbound", "%s. %s" % (text, _no_volume_for(claim)), pending_timeout)
+    if CLAIM_TROUBLE.search(message) and claim:
+        if claim.get("status", {}).get("phase") != "Bound":
+            return Reason("claim_unbound", "%s. %s" % (text, _no_volume_for(claim)), pending_timeout)
+        # No fault: the scheduler was there first. It looks again, at the latest after five minutes.
+        return Reason(
+            BOUND_SINCE, "%s. Since then its claim %s was bound, and the scheduler has not looked again."
+            % (text, claim["metadata"]["name"]), TO_THE_END,
+        )
     code, way_out = _without_gpu(seen) if "nvidia.com/gpu" in message else ("unschedulable", "")
     scale_up = [event for event in _events(seen["events"], name) if event.get("reason") == "TriggeredScaleUp"]
     if scale_up:

@@ -106,9 +106,15 @@ def _wait(item: Item, pods: Workload, options: Options, replicas: int) -> Object
 
 def _answer(before: int | None, replicas: int, ready: int) -> dict[str, Any]:
     return {
+        "message": _message(before, replicas, ready),
         "changed": before != replicas,
         "diff": {"before": {"replicas": before}, "after": {"replicas": replicas}},
         "replicas": replicas,
         "ready": ready,
         "before": before,
     }
+
+
+def _message(before: int | None, replicas: int, ready: int) -> str:
+    count = "%d" % replicas if before in (None, replicas) else "%d -> %d" % (before, replicas)
+    return "%s replica%s, %d ready" % (count, "" if replicas == 1 else "s", ready)

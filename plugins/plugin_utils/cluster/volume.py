@@ -301,7 +301,8 @@ def _absent(volume: Item, options: Options, check_mode: bool, warn: Callable[[st
                     "PersistentVolume %s is in use by the claim %s: remove its release first (playbook teardown removes"
                     " both in order)." % (volume.name, name), "volume_in_use", claim=name,
                 )
-            warn("PersistentVolume %s can go only after the release of its claim %s." % (volume.name, name))
+            if not options["claim"]:  # who names the claim has its release go first
+                warn("PersistentVolume %s can go only after the release of its claim %s." % (volume.name, name))
         if leaving(there):
             return {}, {}
         return {"metadata": {"labels": there["metadata"]["labels"]}, "spec": there["spec"]}, {}

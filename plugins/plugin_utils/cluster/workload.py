@@ -10,10 +10,14 @@ from typing import Any
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import rollout_reasons
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import Object, listed, named
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import Object, explained, listed, named, send
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.rollout_reasons import Reason, Seen
 
 POLL = 1  # seconds
+# A pod that the scheduler found before its claim was bound it looks at again when the claim changes, else after five minutes.
+# Seconds that it gets to do so by itself.
+WAKE = 5
+WOKEN = "mlops.tf-serving/scheduled-after"  # annotation of the claim
 TROUBLED = 5  # pods whose events are read: of fifty the first tell as much as all
 
 
@@ -69,6 +73,18 @@ class Workload:
             seen["events"] += events
         return seen
 
+    def reasons(self, seen: Seen, known_pods: Collection[str], pending_timeout: float) -> list[Reason]:
+        """Why it does not come to an end, the most telling first."""
+        return rollout_reasons.find(seen, known_pods, pending_timeout)
+
+    def wake_scheduler(self, claim: Object) -> None:
+        """Change the claim. Without the right to do that the scheduler comes by itself, only later."""
+        name, path = claim["metadata"]["name"], "/api/v1/namespaces/%s/persistentvolumeclaims/%s"
+        with allowed("forbidden", "not_found"), explained("annotate the claim %s" % name):
+            send(self.api_client, "PATCH", path % (self.namespace, name), {
+                "metadata": {"annotations": {WOKEN: claim["metadata"]["resourceVersion"]}},
+            })
+
     def read_one(self, group: str, kind: str, name: str) -> Object | None:
         return named(self.api_client, group, kind, self.namespace, name)
 
@@ -108,11 +124,15 @@ def wait(
         if known_pods is None:
             known_pods = {pod["metadata"]["name"] for pod in seen["pods"]}
         now = time.monotonic()
-        reasons = rollout_reasons.find(seen, known_pods, pending_timeout)
+        reasons = workload.reasons(seen, known_pods, pending_timeout)
         since = {reason.key: since.get(reason.key, now) for reason in reasons}
         for reason in reasons:
-            if now - since[reason.key] >= reason.patience:
+            lasted = now - since[reason.key]
+            if lasted >= reason.patience:
                 raise failed(reason, False)
+            if reason.code == rollout_reasons.BOUND_SINCE and lasted >= WAKE:
+                workload.wake_scheduler(seen["claim"])
+                since[reason.key] = now
         if now >= deadline:
             raise failed(reasons[0] if reasons else _no_reason(seen), True)
         time.sleep(POLL)

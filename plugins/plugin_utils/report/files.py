@@ -20,7 +20,7 @@ from typing import Any
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.report.page import page, summary
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.report.render import render
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.report.words import figures, interval, percent, when
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.report.words import figures, interval, percent
 
 SUMMARY = "inference-check"
 SUMMARY_BYTES = 1 << 16  # the summary stands near the start of a report
@@ -145,6 +145,6 @@ def _row(name: str, found: Facts, alone: bool) -> Facts:
         "link": urllib.parse.quote(name), "model": found["model"], "where": None if alone else where,
         "passed": found["passed"], "failure": found["failure"], "version": "-" if found["version"] is None else found["version"],
         "error_rate": percent(found["error_rate"]), "interval": interval(found["interval"]) if found["interval"] else "-",
-        "agreement": percent(found["agreement"]), "at": found["at"], "when": when(found["at"]),
+        "agreement": percent(found["agreement"]), "at": found["at"],
         "p50": figures(found["p50"]), "p99": figures(found["p99"]),
     }

@@ -11,7 +11,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.report import plo
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.report.drawings import TABLE_CLASSES, confusion, drawings
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.report.mistakes import mistakes
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.report.render import markup, render
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.report.words import shown, when
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.report.words import shown
 
 Facts = dict[str, Any]
 
@@ -34,7 +34,7 @@ def page(measured: Facts, findings: Facts, index: bool = False) -> str:
         "report",
         title="%s: %s, %s" % (measured["model"], "passed" if findings["passed"] else "failed", findings["message"]),
         summary=json.dumps(summary(measured, findings), sort_keys=True),
-        index=index, measured=measured, findings=findings, version=sections.versions(measured), at=when(measured["at"]),
+        index=index, measured=measured, findings=findings, version=sections.versions(measured), at=measured["at"],
         tiles=sections.tiles(measured, findings, golden_only), golden_only=golden_only,
         rate_text=sections.rate_text(measured, findings, worst, golden_only),
         rate_caption=sections.rate_caption(findings, golden_only),

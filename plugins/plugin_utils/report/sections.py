@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.comparison import agreement
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.statistics import percent as share
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.report.words import figures, interval, percent, version, when
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.report.words import figures, interval, percent, version
 
 Facts = dict[str, Any]
 LATENCIES = ("p50", "p90", "p99", "max")
@@ -126,7 +126,7 @@ def others(findings: Facts) -> list[Facts]:
 
 def _other(other: Facts, title: str) -> Facts:
     facts = [
-        ("Measured", when(other["at"])),
+        ("Measured", other["at"]),
         ("Error rate then", percent(other["error_rate"])),
         ("Agreement then", percent(other["agreement"])),
         ("Now", _points(other)),
@@ -163,11 +163,11 @@ def environment(measured: Facts) -> list[tuple[str, Any]]:
         ("Model", measured["model"]),
         ("Signature", measured["signature"] + (" (%s)" % method if method else "")),
         ("Release", "%s in namespace %s" % (measured["release"], measured["namespace"]) if measured["release"] else None),
-        ("Date", when(measured["at"])),
+        ("Date", measured["at"]),
         ("Dataset", measured["dataset"]["location"]),
         ("Its digest", measured["dataset"]["digest"]),
         ("Golden answers", "%s, of version %s, recorded %s" % (
-            golden["location"], golden["version"], when(str(golden["recorded"])),
+            golden["location"], golden["version"], golden["recorded"],
         ) if golden else None),
         ("Tests", measured["tests"]),
         ("Tests in a request", measured["batch_size"]),

@@ -41,7 +41,3 @@ def figures(value: float | None) -> str:
 
 def version(number: int | None) -> str:
     return "unknown version" if number is None else "version %s" % number
-
-
-def when(at: str) -> str:
-    return at.replace("T", " ").replace("Z", " UTC")

@@ -32,6 +32,7 @@ def info(release: Release, known_pods: Collection[str] | None) -> Status:
         "deployment": deployment and _deployment(deployment),
         "service": service,
         "address": address_of(service),
+        "reached_at": reached_at(service),
         "pods": pods,
         "checks": release.checks(warnings.append),
         "warnings": warnings,
@@ -76,6 +77,23 @@ def address_of(service: Object | None) -> str:
     """HOST:PORT of a load balancer, '' where there is none."""
     if service is None or service["type"] != "LoadBalancer" or not service["address"]:
         return ""
+    return _host_and_port(service)
+
+
+def reached_at(service: Object | None) -> str:
+    """Where clients find it, in words."""
+    if service is None:
+        return "none"
+    if not service["address"]:
+        return "none yet"
+    if service["type"] == "LoadBalancer":
+        return _host_and_port(service)
+    if service["node_port"]:
+        return "port %s of every node, and %s from inside the cluster" % (service["node_port"], _host_and_port(service))
+    return "%s, from inside the cluster only" % _host_and_port(service)
+
+
+def _host_and_port(service: Object) -> str:
     return ("[%s]:%s" if ":" in service["address"] else "%s:%s") % (service["address"], service["port"])
 
 

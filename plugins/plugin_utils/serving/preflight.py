@@ -22,8 +22,6 @@ Answer = dict[str, Any]  # documented there
 Values = Mapping[str, Any]  # of the chart
 
 GPU = "nvidia.com/gpu"
-# What kubernetes.core.helm does not look at.
-UNSEEN = {"chart_templates", "chart_values", "chart_schema"}
 NOTHING: Answer = {
     "release": None, "stored": {}, "unlock": False, "upgrade_because": ["no_release"], "pods": [], "policy": None,
     "model_config": None,
@@ -43,9 +41,10 @@ def preflight(api_client: Any, options: Options, warn: Callable[[str], None]) ->
         if (wanted.get("modelConfig") or {}).get("configMap") and config and config["problem"]:
             raise Error(config["problem"], "model_config_foreign")
         seen["model_config"] = config
-    if wanted.get("gpuCount"):
-        _check_gpu(api_client, wanted, options["gpu_preflight"], warn)
+    gpus = wanted.get("gpuCount") or 0
     return {
+        "gpus": gpus,
+        "gpu_nodes": _check_gpu(api_client, wanted, options["gpu_preflight"], warn) if gpus else None,
         "values_diff": _difference(seen.pop("stored"), values),
         "upgrade": bool(seen["upgrade_because"]),
         "namespace_exists": namespace_exists,
@@ -116,10 +115,10 @@ def _why_upgrade(
 
 
 def _in_the_way(record: Object | None, because: list[str]) -> bool:
-    """Would Helm refuse the record, or kubernetes.core.helm take it for "nothing to do"?"""
+    """Would Helm refuse the record, or kubernetes.core.helm compare once more, and warn that it may miss a change?"""
     if record is None or record["status"] != helm_release.DEPLOYED:
         return record is not None and not helm_release.settled(record["status"])
-    return "objects_missing" in because or (bool(because) and set(because) <= UNSEEN)
+    return bool(because)
 
 
 def _check_owner(kind: str, thing: Object, release: Release) -> None:
@@ -157,7 +156,8 @@ def _immutable(claim: str, text: str) -> Error:
     )
 
 
-def _check_gpu(api_client: Any, values: Values, on_failure: str, warn: Callable[[str], None]) -> None:
+def _check_gpu(api_client: Any, values: Values, on_failure: str, warn: Callable[[str], None]) -> int | None:
+    """How many nodes have that many GPUs; None where that may not be known."""
     count, selector = values["gpuCount"], values.get("nodeSelector") or {}
     try:
         with explained("list the nodes"):
@@ -167,17 +167,18 @@ def _check_gpu(api_client: Any, values: Values, on_failure: str, warn: Callable[
         if error.code != "forbidden":
             raise
         warn("Whether a node has a GPU is not known: this account may not list nodes. Grant it, or set gpu to false for the CPU.")
-        return
-    most = max((int(node.get("status", {}).get("allocatable", {}).get(GPU, 0)) for node in nodes), default=0)
+        return None
+    allocatable = [int(node.get("status", {}).get("allocatable", {}).get(GPU, 0)) for node in nodes]
+    most = max(allocatable, default=0)
     if most >= count:
-        return
+        return len([gpus for gpus in allocatable if gpus >= count])
     message = (
         "gpu is true, but no node%s has %d allocatable %s (the most is %d of %d node%s): set gpu to false for the CPU image"
         % (" with serving_node_selector" if selector else "", count, GPU, most, len(nodes), "" if len(nodes) == 1 else "s")
     )
     if on_failure == "warn":
         warn(message + ", unless an autoscaler adds such a node.")
-        return
+        return 0
     raise Error(
         message + ", add a GPU node, or set serving_gpu_preflight to warn where an autoscaler adds one.", "gpu_unavailable",
         nodes=len(nodes), most=most,

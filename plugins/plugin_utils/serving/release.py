@@ -3,18 +3,22 @@
 """Reads what a release consists of: its objects, its pods' logs, Helm's record of it."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import history
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import helm_release
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import Object, explained, reply
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.workload import Workload, allowed
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.rollout_reasons import Reason, Seen
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.workload import TROUBLED, Workload, allowed, troubled
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving import load_reasons
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.names import object_names
 
 CONTAINER = "serving"
 # Start-up stands at a log's beginning; a log of months can be large.
 LOG_BYTES = 512 * 1024
+# How a server stands now, its last lines say.
+LAST_LINES = 400
 
 
 class Release(Workload):
@@ -37,12 +41,20 @@ class Release(Workload):
         pods: list[Object] = self.pods(self.names["selector"])
         return pods
 
-    def log(self, pod: str, previous: bool = False) -> str | None:
-        """The container's log from its beginning, None if there is none or the account may not read it."""
+    def reasons(self, seen: Seen, known_pods: Collection[str], pending_timeout: float) -> list[Reason]:
+        """With what servers that run and do not open their port say of the model."""
+        said: list[Reason] = []
+        for pod in [pod for pod in troubled(seen) if _runs(pod)][:TROUBLED]:
+            name = pod["metadata"]["name"]
+            said += load_reasons.find(name, self.log(name, tailLines=LAST_LINES) or "", name in known_pods)
+        return [*said, *super().reasons(seen, known_pods, pending_timeout)]
+
+    def log(self, pod: str, previous: bool = False, **part: Any) -> str | None:
+        """The container's log from its beginning, None if there is none or the account may not read it. part: tailLines."""
         with allowed("forbidden", "not_found", "api_error"), explained("read the log of pod " + pod):
             answer = reply(
                 self.api_client, "/api/v1/namespaces/%s/pods/%s/log" % (self.namespace, pod), container=CONTAINER,
-                previous=str(previous).lower(), limitBytes=LOG_BYTES,
+                previous=str(previous).lower(), limitBytes=LOG_BYTES, **part,
             )
             return str(answer.data, errors="replace")
         return None
@@ -51,6 +63,10 @@ class Release(Workload):
         """The last results of the inference check."""
         results: list[Object] = history.last_results(self.api_client, self.namespace, self.release, warn)
         return results
+
+
+def _runs(pod: Object) -> bool:
+    return any("running" in container.get("state", {}) for container in pod.get("status", {}).get("containerStatuses", ()))
 
 
 def policy(release: Release, deployment: Object | None) -> str | None:

@@ -17,13 +17,20 @@ WAY_FURTHER = "To go further back, name the version: -e model_rollback_to=%d."
 
 
 def rollback_plan(
-    versions: Sequence[Mapping[str, Any]], to: object = None, stable: int | None = None,
+    versions: Sequence[Mapping[str, Any]], to: object = None, stable: int | None = None, deployed: bool = True,
 ) -> dict[str, Any]:
     """{withdraw: [versions], serves: version, message: why nothing is to be done, else ''}.
 
     versions: those of module model_versions. to: the version to go back to, None or '' for the one before the newest.
-    stable: the version that pinned servers serve, None where they take the highest.
+    stable: the version that pinned servers serve, None where they take the highest. deployed: whether there are servers at all.
     """
+    if not deployed:
+        # Not done on the NAS alone: the servers may be elsewhere, in another cluster for one, and pinned to what would go.
+        raise Error(
+            "This model is not deployed here: nothing serves, so there is nothing to go back from. Nothing was changed. Deploy it"
+            " first, with playbooks/site.yml, or say where it runs: the cluster, serving_namespace, serving_release.",
+            "not_deployed",
+        )
     live = sorted(entry["version"] for entry in versions if entry["state"] == "live")
     gone = sorted(entry["version"] for entry in versions if entry["state"] == "withdrawn")
     if not live:
@@ -48,19 +55,22 @@ def rollback_plan(
             % (target, stable), "not_backwards", version=target, stable=stable,
         )
     withdraw = [version for version in live if version > target]
-    message = "" if withdraw else "Version %d is the newest live one: nothing to withdraw." % target
+    # Pinned servers may serve what is no longer live: then the label moves, and nothing is withdrawn.
+    message = "" if withdraw or stable not in (None, target) else (
+        "Version %d is the newest live one: nothing to withdraw." % target)
     return {"withdraw": withdraw, "serves": target, "message": message}
 
 
 def _undo_newest(live: list[int], gone: list[int], stable: int | None) -> dict[str, Any]:
     newest = live[-1]
     serves = newest if stable is None else stable
+    why = "the highest live one" if stable is None else "stable"
     if gone and gone[-1] > newest:
         further = [version for version in live if version < serves]
         return {
             "withdraw": [], "serves": serves,
-            "message": "Version %d, the newest, is withdrawn already, and version %d serves. %s" % (
-                gone[-1], serves, WAY_FURTHER % further[-1] if further else "There is no older version to go back to.",
+            "message": "Version %d, the newest, is withdrawn already, and version %d is %s. %s" % (
+                gone[-1], serves, why, WAY_FURTHER % further[-1] if further else "There is no older version to go back to.",
             ),
         }
     if len(live) == 1:

@@ -8,11 +8,19 @@ import time
 from collections.abc import Collection
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils.sentences import joined
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import helm_release, rollout_reasons, workload
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import Object
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.rollout_reasons import Reason
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving import server_log
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.info import Status, address_of, info, read_log, service_of
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving import load_reasons, server_log
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.info import (
+    Status,
+    address_of,
+    info,
+    reached_at,
+    read_log,
+    service_of,
+)
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.release import Release
 
 POLL = 1  # seconds
@@ -56,6 +64,8 @@ def _wait_for_rollout(
 ) -> None:
     def failed(reason: Reason, late: bool) -> Error:
         text = "Not rolled out after %d s (serving_timeout). %s" % (timeout, reason.text) if late else reason.text
+        if reason.code in (load_reasons.NOT_LOADABLE, load_reasons.NO_VERSION):  # which say what the log says
+            return Error(text, reason.code, pod=reason.pod)
         return _with_log(release, reason.code, text, reason.pod)
 
     missing = Error(
@@ -73,8 +83,7 @@ def _with_log(release: Release, code: str, text: str, pod: str | None) -> Error:
     """The Error, with the end of the pod's log and what that means."""
     # While a container waits for its restart, its log is the one that tells; once it runs again, the one before.
     log = (pod and (release.log(pod, previous=True) or release.log(pod))) or ""
-    parts = [text.rstrip("."), server_log.meaning(log).rstrip(".")]
-    message = ". ".join(part for part in parts if part) + "."
+    message = joined(text, server_log.meaning(log))
     if log.strip():
         message += " The log of %s ends:\n%s" % (pod, server_log.tail(log))
     return Error(message, code, pod=pod, log=server_log.tail(log, 40))
@@ -138,7 +147,7 @@ def _reach(release: Release, status: Status, timeout: float) -> None:
     if service is None or service["type"] != "LoadBalancer":
         return
     _wait_for_address(release, service, timeout)
-    status["address"] = address_of(service)
+    status["address"], status["reached_at"] = address_of(service), reached_at(service)
     fresh = any(pod["new"] for pod in status["pods"])
     service["reachable"] = not any(pod["ready"] for pod in status["pods"]) or _connects(
         service["address"], service["port"], PROBE_FIRST if fresh else PROBE_LATER

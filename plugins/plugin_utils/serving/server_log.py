@@ -4,10 +4,18 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 LOADED = re.compile(r"Successfully loaded servable version \{name: (.+?) version: (\d+)\}")
 UNLOADED = re.compile(r"(?<!Done )\b[Uu]nloading servable version \{name: (.+?) version: (\d+)\}")
+LOADING = re.compile(r"\bLoading servable version \{name: (.+?) version: \d+\}")
+# In the words of several releases. A server tries again, by default five times, each a minute later.
+FAILED = re.compile(
+    r"(?:Loading servable: |Servable:? |Encountered an error for servable version )\{name: (.+?) version: (\d+)\}"
+    r"(?: failed| load failure| cannot be loaded)?: (.+)"
+)
+# A base path that is there and empty, or not there at all: said at every look, each second.
+NO_VERSION = re.compile(r"(?:No versions of servable .+? found under|Could not find) base path .+")
 RUNNING = re.compile(r"Running (?:gRPC )?ModelServer at ")
 UNKNOWN_ARGUMENT = re.compile(r"^\s*unknown argument:?\s*(\S+)", re.IGNORECASE)
 # 1.4: Creating TensorFlow device (/device:GPU:0) -> (device: 0, name: Tesla K80, pci bus id: ...
@@ -19,6 +27,9 @@ NO_GPU = re.compile(
     r"failed call to cuInit|CUDA_ERROR_NO_DEVICE|libcuda\.so\.1|CUDA driver version is insufficient"
     r"|Could not find cuda drivers|Cannot dlopen some GPU libraries|no NVIDIA GPU device is present"
 )
+
+# Errors of a load that another attempt does not cure: what is in the version's folder is not what this server can load.
+FINAL = ("NOT_FOUND", "INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "DATA_LOSS", "UNIMPLEMENTED", "PERMISSION_DENIED")
 
 # What a log line means for a person: (pattern, sentence with the way out).
 MEANINGS = (
@@ -39,6 +50,10 @@ MEANINGS = (
     (
         re.compile(r"Permission denied", re.IGNORECASE),
         "The server's user may not read this: look at serving_run_as_user and at the modes of the published files.",
+    ),
+    (
+        FAILED,
+        "Publish a version that it can load under a new number (playbooks/publish.yml).",
     ),
 )
 
@@ -77,6 +92,32 @@ def parse(text: str) -> dict[str, Any]:
         "telling": running or seen_load,
         "lines": lines,
     }
+
+
+class Standing(NamedTuple):
+    """How far a server that does not serve yet has come, by what its log said last."""
+
+    failed: list[tuple[str, int, str]]  # (model, version, error) of each model whose last load did not succeed
+    no_version: str  # what it says of a base path without a version, or ''
+
+
+def standing(text: str) -> Standing:
+    failed: dict[str, tuple[int, str]] = {}
+    no_version = ""
+    for line in text.splitlines():
+        if match := LOADING.search(line) or LOADED.search(line):
+            failed.pop(match.group(1), None)
+            no_version = ""
+        elif match := FAILED.search(line):
+            failed[match.group(1)] = int(match.group(2)), match.group(3).strip()
+        elif match := NO_VERSION.search(line):
+            no_version = match.group(0)
+    return Standing([(name, *failure) for name, failure in sorted(failed.items())], no_version)
+
+
+def final(error: str) -> bool:
+    """Is it an error of FINAL? A status begins with its code: "Not found: ..." until 2.10 or so, NOT_FOUND: ... since."""
+    return error.partition(":")[0].strip().upper().replace(" ", "_") in FINAL
 
 
 def meaning(text: str) -> str:

@@ -43,7 +43,8 @@ def chart_values(serving: Serving) -> dict[str, Any]:
         "args": [
             "--port=%d" % serving.port,
             # Pinned servers read both in the model config.
-            *([] if pinned else ["--model_name=" + serving.model_name, "--model_base_path=" + serving.mount_path]),
+            *([] if pinned else [
+                "--model_name=" + _literal(serving.model_name), "--model_base_path=" + _literal(serving.mount_path)]),
             *serving.args,
         ],
         "mountPath": serving.mount_path,
@@ -72,6 +73,11 @@ def server_release(version: str | None, image: str) -> tuple[tuple[int, int] | N
     if number is None:
         return None, ""
     return (int(number[1]), int(number[2])), "%s says %s" % (source, number[0])
+
+
+def _literal(text: str) -> str:
+    """In a container's arguments Kubernetes takes $(NAME) for a variable, and $$ for a $."""
+    return text.replace("$", "$$")
 
 
 def _connection_age(serving: Serving) -> int | None:

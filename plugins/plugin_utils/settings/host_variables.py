@@ -3,13 +3,14 @@
 """A host's variables as Ansible has them: our own out of them, their templates worked out, as plain data."""
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.settle import PREFIXES, settle
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.settle import PREFIXES, Settled, settle
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.values import blank
 
 
@@ -19,13 +20,36 @@ class HostVariables(Mapping[str, Any]):
     def __init__(self, variables: Mapping[str, Any], templar: Any):
         self.variables, self.templar = variables, templar
         self.host: str = variables["inventory_hostname"]
-        # Their names only: to read a host's variables takes 2 ms.
+        # Their names only: to read the variables of all takes 0.2 ms each, and 0.6 ms for every template.
         self.hosts: Container[str] = variables.get("hostvars", ())
         self.known: dict[str, Any] = {}
         self.beneath: Mapping[str, Any] | None = None
+        self.others: dict[str, Settled] = {}
 
     def settle(self, sections: Iterable[str], required: Iterable[str] = (), together: bool = False) -> dict[str, dict[str, Any]]:
         return settle(self.host, self, sections, required, self.hosts, together)
+
+    def launched(self) -> set[str]:
+        """Names of what was answered at launch, with -e or in a survey: for every host, whatever the inventory says."""
+        return {name for name, value in self._launch_variables().items() if not blank(value)}
+
+    def alike(self, *names: str) -> list[str]:
+        """The hosts of the play, failed ones too, for which these variables are all the same as for this one, itself among them."""
+        hosts: list[str] = self.variables.get("ansible_play_hosts_all", [self.host])
+        answers = {name: self._launch_variables()[name] for name in self.launched()}
+        if all(name in answers and not _has_template(answers[name]) for name in names):
+            return hosts
+        mine = Settled(self.host, self)
+        own = [mine(name) for name in names]
+        with self._launched_with(answers):  # a question that nobody answered hides nothing
+            return [host for host in hosts if host == self.host or all(
+                self._other(host)(name) == value for name, value in zip(names, own))]
+
+    def _other(self, host: str) -> Settled:
+        """Another host's variables, which are read once. To be asked with what was answered at launch."""
+        if host not in self.others:
+            self.others[host] = Settled(host, _OfAnother(self.hosts[host]))  # type: ignore[index]
+        return self.others[host]
 
     def __iter__(self) -> Iterator[str]:
         """With one of our prefixes, known or not."""
@@ -58,13 +82,41 @@ class HostVariables(Mapping[str, Any]):
     def _inventory_variables(self) -> Mapping[str, Any]:
         """The host's variables as they are without the answers at launch."""
         if self.beneath is None:
-            manager = self.hosts._variable_manager  # type: ignore[attr-defined]
-            launched, manager._extra_vars = manager._extra_vars, {}
-            try:
+            with self._launched_with({}) as manager:
                 self.beneath = manager.get_vars(host=manager._inventory.get_host(self.host), include_hostvars=False)
-            finally:
-                manager._extra_vars = launched
         return self.beneath
+
+    @contextlib.contextmanager
+    def _launched_with(self, answers: Mapping[str, Any]) -> Iterator[Any]:
+        """The variable manager, as if these had been the answers at launch. None where a lookup is asked without hosts."""
+        manager = getattr(self.hosts, "_variable_manager", None)
+        before = getattr(manager, "_extra_vars", None)
+        try:
+            if manager:
+                manager._extra_vars = answers
+            yield manager
+        finally:
+            if manager:
+                manager._extra_vars = before
+
+
+class _OfAnother(Mapping[str, Any]):
+    """Of another host. What cannot be worked out counts as not given: that host says so itself."""
+
+    def __init__(self, variables: Mapping[str, Any]):
+        self.variables = variables
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return plain(self.variables[name])
+        except AnsibleError:
+            raise KeyError(name) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.variables)
+
+    def __len__(self) -> int:
+        return len(self.variables)
 
 
 def plain(value: Any) -> Any:

@@ -12,8 +12,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.decisions import expected_version
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.names import CHART
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings import names
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.decisions import expected_version, spared
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.values import (
     Choice,
     Columns,
@@ -38,19 +38,23 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.values i
 T = TypeVar("T")
 Of = Callable[[str], Any]  # the settled value of another variable
 
-RELEASE_LENGTH = 63 - len("-" + CHART)
 MAX_VERSION = 2 ** 63 - 1  # servers parse folder names as int64
 
 _DNS_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_LABEL = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 
+# What folders, URLs of the REST API and gRPC can carry.
+MODEL = Text(
+    r"(?![.])[^/:\x00-\x1f\x7f-\x9f\ud800-\udfff]+",
+    "use at most 200 bytes, without '/', ':' and control characters, and not beginning with '.': folders on the NAS and URLs of the"
+    " server are named after it", 200,
+)
 RELEASE = Text(
-    r"[a-z]([-a-z0-9]*[a-z0-9])?",
+    names.RELEASE,
     "use at most %d lower case letters, digits and '-', beginning with a letter: the Service <release>-%s is named after it"
-    % (RELEASE_LENGTH, CHART), RELEASE_LENGTH,
+    % (names.RELEASE_LENGTH, names.CHART), names.RELEASE_LENGTH,
 )
 NAMESPACE = Text(_DNS_LABEL, "use at most 63 lower case letters, digits and '-'", 63)
-LABEL = Text(_LABEL, "use at most 63 letters, digits, '-', '_' and '.'")
+LABEL = Text(names.LABEL, "use at most 63 letters, digits, '-', '_' and '.'")
 FOLDER = Text(r"/(?!(.*/)?\.\.(/|$))[^\x00-\x1f]*", "use an absolute path, without '..'")
 QUANTITY = Text(r"[0-9]+(\.[0-9]+)?(k|[MGTPE]|[KMGTPE]i|[eE][0-9]+)?", "use a Kubernetes quantity such as 5Gi")
 IMAGE = Text(r"\S+", "an image reference has no spaces")
@@ -86,7 +90,7 @@ def _batch_that_servers_take(batching: dict[str, int]) -> int | None:
 class Model:
     """Step 1: the archive goes onto the NAS."""
 
-    name: str = variable(LABEL, lambda of: of("inventory_hostname"))
+    name: str = variable(MODEL, lambda of: of("inventory_hostname"))
     archive: str = variable(
         Text(), "", "Name the archive with the model: an http(s):// URL, file:///PATH on model_node, or a path on the controller.")
     checksum: str = variable(
@@ -114,7 +118,7 @@ class Model:
     withdraw: list[int] = variable(Numbers(), lambda of: [])
     withdraw_reason: str = variable(Text(), "")
     passed: list[int] = variable(Numbers(), lambda of: [])
-    in_use: list[int] = variable(Numbers(), lambda of: of("serving_status").get("in_use") or [])
+    in_use: list[int] = variable(Numbers(), lambda of: spared(of("serving_status"), of("model_published")))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +137,7 @@ class Volume:
     name: str = variable(
         Text(r"%s(\.%s)*" % (_DNS_LABEL, _DNS_LABEL), "use at most 253 lower case letters, digits, '-' and '.'", 253),
         lambda of: "%s-%s" % (of("volume_namespace"), of("volume_release")))
-    model: str = variable(LABEL, lambda of: of("model_name"))
+    model: str = variable(LABEL, lambda of: names.label_value(of("model_name")))
     namespace: str = variable(NAMESPACE, lambda of: of("serving_namespace"))
     release: str = variable(RELEASE, lambda of: of("serving_release"))
 
@@ -143,8 +147,8 @@ class Serving:
     """Steps 3 and 4: the release, and what it serves."""
 
     namespace: str = variable(NAMESPACE, "default")
-    model_name: str = variable(LABEL, lambda of: of("model_name"))
-    release: str = variable(RELEASE, lambda of: of("model_name") + "-deploy")
+    model_name: str = variable(MODEL, lambda of: of("model_name"))
+    release: str = variable(RELEASE, lambda of: names.release_name(of("model_name")))
     gpu: bool = variable(YesNo(), lambda of: of("gpu"))
     gpu_count: int = variable(Whole(1), 1)
     gpu_preflight: str = variable(Choice("fail", "warn"), "fail")
@@ -169,7 +173,7 @@ class Serving:
     mount_path: str = variable(FOLDER, lambda of: of("model_base_path"))
     storage: str = variable(QUANTITY, lambda of: of("volume_size"))
     volume_labels: dict[str, Any] = variable(
-        TextMapping(_LABEL, "use at most 63 letters, digits, '-', '_' and '.'"), lambda of: {"model": of("volume_model")})
+        TextMapping(names.LABEL, "use at most 63 letters, digits, '-', '_' and '.'"), lambda of: {"model": of("volume_model")})
     start_timeout: int = variable(SECONDS, 300)
     timeout: int = variable(SECONDS, 600)
     pending_timeout: int = variable(Whole(0), 30)
@@ -216,6 +220,7 @@ class Check:
     tolerance: float | None = variable(Number(0))
     divisor: float | None = variable(ABOVE_ZERO)
     golden: str = variable(Text(), "")
+    record: bool = variable(YesNo(), False)
     max_error_rate: float = variable(PERCENT, 15.0)
     min_agreement: float = variable(PERCENT, 99.0)
     max_latency_ms: dict[str, Any] = variable(
@@ -232,7 +237,7 @@ class Check:
     address: str = variable(Text(), lambda of: of("serving_status").get("address") or "")
     tls: bool = variable(YesNo(), False)
     tls_ca_cert: str = variable(Text(), "")
-    model_name: str = variable(LABEL, lambda of: of("serving_model_name"))
+    model_name: str = variable(MODEL, lambda of: of("serving_model_name"))
     signature: str = variable(Text(), "")
     output: str = variable(Text(), "")
     expected_version: int | None = variable(VERSION, lambda of: expected_version(of("serving_status"), of("model_published")))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _model(settled: Settled) -> None:
-    if settled("model_archive"):
+    if settled.sound("model_archive") and settled("model_archive"):
         try:
             Archive(settled("model_archive"))
         except Error as error:
@@ -70,6 +70,8 @@ def _check(settled: Settled) -> None:
             "check_batch_size", "check_batch_size is %d, and serving_batching.max_batch_size is %d: servers refuse larger requests."
             " Lower check_batch_size, or leave it empty." % (batch, most),
         )
+    if settled.sound("check_record", "check_golden") and settled("check_record") and not settled("check_golden"):
+        settled.wrong("check_record", "check_golden does not say where: set it to the path of a file on this controller (.npz)")
     if settled("check_tls_ca_cert") and settled.sound("check_tls") and not settled("check_tls"):
         settled.wrong("check_tls_ca_cert", "check_tls is false: set check_tls to true, or leave check_tls_ca_cert empty")
 

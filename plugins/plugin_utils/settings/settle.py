@@ -42,6 +42,10 @@ class Wrong(Error):
         )
 
 
+class _Doubtful(Exception):
+    """A default follows from a value that is wrong: it is not known, and that is nothing to be said."""
+
+
 class Settled:
     """The settled value of each variable, worked out when it is asked for, and the problems met on the way.
 
@@ -102,17 +106,19 @@ class Settled:
 
         def of(other: str) -> Any:
             sources.append(other)
+            if not self.sound(other):
+                raise _Doubtful
             return self(other)
 
-        value = variable.default(of)
-        if any(source in self.problems or source in self.doubtful for source in sources):
+        try:
+            value = variable.default(of)
+            return value if blank(value) else variable.kind.read(value)
+        except _Doubtful:
             self.doubtful.add(name)
-        elif not blank(value):
-            try:
-                return variable.kind.read(value)
-            except Unfit as error:
-                self.wrong(name, "%s (it follows from %s)" % (error, ", ".join(sources)), value)
-        return value
+        except Unfit as error:
+            self.wrong(name, "%s (it follows from %s)" % (error, ", ".join(sources)), value)
+            return value
+        return None
 
 
 def settle(
@@ -141,8 +147,9 @@ def needed_by(sections: Iterable[str]) -> list[str]:
 
 
 def _refuse_missing(settled: Settled, name: str, hosts: Container[str]) -> None:
-    followed = any(source in settled.problems for source in settled.sources.get(name, ()))
-    if blank(settled(name)) and not followed:
+    if not settled.sound(name) or any(source in settled.problems for source in settled.sources.get(name, ())):
+        return
+    if blank(settled(name)):
         settled.refuse(name, "%s is not set. %s" % (name, VARIABLES[name].required))
     elif name == "model_node" and settled(name) not in hosts:
         settled.refuse(

@@ -41,6 +41,8 @@ class Kind(Generic[T]):
 
 
 class Text(Kind[str]):
+    """longest: in bytes, as what the text ends up in counts them."""
+
     type = "str"
 
     def __init__(self, pattern: str = "", way_out: str = "use another one", longest: int = 0):
@@ -48,7 +50,7 @@ class Text(Kind[str]):
 
     def read(self, value: Any) -> str:
         text = self.words(value)
-        if not self.pattern.fullmatch(text) or len(text) > (self.longest or len(text)):
+        if not self.pattern.fullmatch(text) or (self.longest and len(text.encode()) > self.longest):
             raise Unfit(self.way_out)
         return text
 

@@ -13,6 +13,7 @@ import fake_cluster
 import idx_files
 import numpy
 import pytest
+from ansible import constants
 from ansible.parsing.dataloader import DataLoader
 from ansible.utils.display import Display
 from documented import both
@@ -21,7 +22,7 @@ from run_action import run_action
 
 from ansible_collections.mlops.tf_serving.plugins.action import inference_check
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import address, at_once, run
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import address, at_once, quiet, run
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import options as _options
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.report import files
 
@@ -119,7 +120,7 @@ def test_classes_of_text_and_golden_answers_are_plain_data_too(ask, tmp_path):
     ({"address": "h", "expected_version": 0}, "check_expected_version is 0: use a whole number from 1"),
     ({"address": "h", "stable_version": 0}, "check_stable_version is 0: use a whole number from 1"),
     ({"address": "h", "tls": False, "tls_ca_cert": "/ca.pem"}, "check_tls is false"),
-    ({"address": "h", "golden": "/no.npz"}, "playbooks/record.yml makes it"),
+    ({"address": "h", "golden": "/no.npz"}, "with check_record: true, the first check makes it"),
 ])
 def test_wrong_options(ask, options, says):
     answer = ask(**options)
@@ -245,6 +246,15 @@ def test_a_report_begins_at_the_playbooks_folder(ask, drawn, tmp_path):
 def test_a_failed_check_has_its_report(ask, drawn, tmp_path):
     answer = ask(ModelServer(wrong_for(5)), report=str(tmp_path / "r.html"))
     assert answer["failed"] and "50.0%" in (tmp_path / "r.html").read_text() and answer["report"] == str(tmp_path / "r.html")
+
+
+def test_checks_of_the_same_run_know_of_each_other(ask, tmp_path, monkeypatch):
+    """Its workers share the folder of temporary files."""
+    monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
+    monkeypatch.setattr(quiet, "PATIENCE", -1.0)
+    with quiet.Quiet(str(tmp_path)).asking():
+        answer = ask(ModelServer(), max_latency_ms={"p50": 0.000001})
+    assert len(answer["warnings"]) == 1 and "check_max_latency_ms is not judged" in answer["warnings"][0]
 
 
 def test_answers_are_recorded_and_compared_with(ask, of_release, cluster, tmp_path):

@@ -48,6 +48,7 @@ PLAY = """
     - mlops.tf_serving.model_versions: {keep: "{{ '' }}"}
       delegate_to: node
       register: versions
+    - {mlops.tf_serving.model_versions: , delegate_to: discovered, register: discovered}
     - {mlops.tf_serving.model_versions: , delegate_to: without_python, ignore_errors: true, register: without_python}
     - {mlops.tf_serving.model_versions: , delegate_to: with_an_old_python, ignore_errors: true, register: with_an_old_python}
     - {mlops.tf_serving.model_versions: , delegate_to: gone, ignore_errors: true, register: gone}
@@ -55,12 +56,13 @@ PLAY = """
     - name: After a host that could not be reached the play goes on
       ansible.builtin.debug:
         msg: "answers={{ dict(published=published, look=look, again=again, of_the_node=of_the_node, versions=versions,
-          without_python=without_python, with_an_old_python=with_an_old_python, gone=gone, nowhere=nowhere)
+          discovered=discovered, without_python=without_python, with_an_old_python=with_an_old_python, gone=gone, nowhere=nowhere)
           | to_json | b64encode }}."
 """
 INVENTORY = """
 mnist ansible_host=model.invalid ansible_ssh_executable=%(no_ssh)s
 node ansible_connection=local ansible_python_interpreter=%(python)s
+discovered ansible_connection=local ansible_interpreter_python_fallback="['%(python)s']"
 without_python ansible_connection=local ansible_python_interpreter=/no/such/python
 with_an_old_python ansible_connection=local ansible_python_interpreter=%(old_python)s
 gone ansible_host=gone.invalid ansible_ssh_executable=%(no_ssh)s
@@ -100,7 +102,7 @@ def answers(tmp_path_factory):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(base64.b64decode(re.search(r"answers=([\w+/=]+)\.", done.stdout).group(1)))
-    return {**found, "root": nas.root, "mounts": nas.mounts(), "remote": folder / "remote"}
+    return {**found, "root": nas.root, "mounts": nas.mounts(), "remote": folder / "remote", "output": done.stdout + done.stderr}
 
 
 pytestmark = [
@@ -125,7 +127,12 @@ def test_the_look_is_the_answer_of_a_run_with_nothing_to_do(answers):
     assert again["changed"] is False
     assert look == again
     # The first task runs twice, for the node answers with what it needs; each time the export is not there, and then its root is.
-    assert [",ro " in line for line in answers["mounts"]] == [False] * 4 + [True] + [False] * 2 + [True]
+    assert [",ro " in line for line in answers["mounts"]] == [False] * 4 + [True] + [False] * 2 + [True] * 2
+
+
+def test_a_node_whose_python_is_discovered(answers):
+    assert answers["discovered"]["versions"] == answers["versions"]["versions"]
+    assert "[WARNING]" not in answers["output"]
 
 
 def test_a_file_of_the_node(answers):

@@ -1,6 +1,8 @@
 """One task that looks at all variables."""
 from __future__ import annotations
 
+import types
+
 from run_action import run_action
 
 from ansible_collections.mlops.tf_serving.plugins.action import settings
@@ -10,10 +12,11 @@ COMPLETE = {
 }
 
 
-def run(sections=None, required=None, hosts=None, **given):
-    hosts = {"nas-node": {}, "mnist": {}, **(hosts or {})}
+def run(sections=None, required=None, hosts=None, records=None, **given):
+    hosts = {"nas-node": {}, "mnist": {}, "cifar": {}, **(hosts or {})}
     return run_action(
-        settings, task_vars={"hostvars": hosts, "ansible_play_hosts": ["mnist", "cifar"], **given}, sections=sections, required=required,
+        settings, task_vars={"hostvars": hosts, "ansible_play_hosts_all": ["mnist", "cifar"], **given}, sections=sections,
+        required=required, records=records,
     )
 
 
@@ -55,11 +58,59 @@ def test_one_report_for_several_models():
         hosts = {"mnist": {"check_report": path}, "cifar": {"check_report": other}}
         return run(hosts=hosts, **COMPLETE, check_report=path)
 
-    found = report("/srv/r.html", "/srv/r.html")
-    assert found["msg"] == (
-        "check_report is /srv/r.html for mnist, cifar: each would write over the other. Use a folder, whose name ends in /, and each"
-        " gets a page of its own in it."
-    )
+    assert report("/srv/r.html", "/srv/r.html")["msg"].startswith("check_report is /srv/r.html for mnist, cifar: each would write over")
     assert "settings" in report("/srv/r.html", "/srv/other.html")
     assert "settings" in report("/srv/r/", "/srv/r/")
     assert "settings" in run(sections=["model"], **COMPLETE, check_report="/srv/r.html")
+
+
+def test_one_golden_file_for_several_models():
+    def record(own, other, **more):
+        return run(sections=["check"], hosts={"cifar": {"check_golden": other}}, **COMPLETE, check_golden=own, **more)
+
+    found = record("/srv/g.npz", "/srv/g.npz ", records=True)
+    assert found["msg"].startswith("check_golden is /srv/g.npz for mnist, cifar:")
+    assert "settings" in record("/srv/g.npz", "/srv/c.npz", records=True)
+    assert "settings" in record("/srv/g.npz", "/srv/g.npz")
+
+
+class Launched(dict):
+    """The hosts, with what was answered at launch."""
+
+    def __init__(self, **answers):
+        super().__init__({"nas-node": {}, "mnist": {}, "cifar": answers})
+        self._variable_manager = types.SimpleNamespace(_extra_vars=answers)
+
+
+def test_one_archive_for_several_models():
+    answers = {**COMPLETE, "model_archive": "http://h/2.tar.gz"}
+
+    def launched(required=None):
+        return run_action(settings, task_vars={
+            "hostvars": Launched(**answers), "ansible_play_hosts_all": ["mnist", "cifar"], **answers}, required=required)
+
+    assert launched()["msg"].startswith("model_archive is http://h/2.tar.gz for mnist, cifar: it was given at launch")
+    assert "settings" in launched(required=[]), "a rollback or a teardown asks for no archive"
+    assert "settings" in run(hosts={"cifar": COMPLETE}, **COMPLETE), "the inventory's own"
+
+
+def test_two_models_that_would_be_one():
+    found = run(hosts={"cifar": {**COMPLETE, "model_name": "digits"}}, **COMPLETE, model_name="digits")
+    assert [problem["variable"] for problem in found["failure"]["details"]["problems"]] == ["serving_release", "model_base_path"]
+    assert "serving_release is digits-deploy for mnist, cifar: in namespace default they would be one release" in found["msg"]
+    found = run(hosts={"cifar": {"serving_namespace": "a", "serving_release": "b-c"}}, **COMPLETE,
+                serving_namespace="a-b", serving_release="c")
+    assert found["msg"].startswith("volume_name is a-b-c for mnist, cifar: a PersistentVolume has no namespace")
+    assert "settings" in run(hosts={"cifar": {"model_name": "digits"}}, required=[], **COMPLETE, model_name="digits")
+    elsewhere = {"cifar": {"model_nas_server": "other", "model_base_path": "/m"}}
+    assert "settings" in run(hosts=elsewhere, **COMPLETE, model_base_path="/m")
+
+
+def test_names_that_follow_are_shown():
+    found = run(**COMPLETE, model_name="Fraud_detection")["settings"]
+    release = found["serving"]["release"]
+    assert release.startswith("fraud-detection-deploy-")
+    assert found["serving"]["names"]["service"] == release + "-acs-tensorflow-serving"
+    assert found["volume"]["name"] == "default-" + release
+    assert found["model"]["name"] == found["serving"]["model_name"] == found["check"]["served_name"] == "Fraud_detection"
+    assert found["model"]["base_path"] == found["serving"]["mount_path"] == "/serving/model/Fraud_detection"

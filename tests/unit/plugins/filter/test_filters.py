@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from listed_versions import entry, pinned
+
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.failures import brief
 
 HOME = Path(__file__).resolve().parents[4] / "plugins" / "filter"
 NAMES = sorted(path.stem for path in HOME.glob("*.py"))
@@ -36,6 +39,7 @@ def test_rollback_plan():
     versions = [{"version": 1, "state": "live"}, {"version": 2, "state": "live"}]
     assert the("rollback_plan")(versions) == {"withdraw": [2], "serves": 1, "message": "", "problem": ""}
     assert the("rollback_plan")(versions, to=2, stable=2)["message"] == "Version 2 is the newest live one: nothing to withdraw."
+    assert the("rollback_plan")(versions, None, None, False)["problem"].startswith("This model is not deployed here")
     found = the("rollback_plan")(versions, to=7)
     assert found.pop("problem").startswith("model_rollback_to is 7")
     assert found == {"withdraw": [], "serves": None, "message": ""}
@@ -44,7 +48,30 @@ def test_rollback_plan():
 def test_version_trial():
     found = the("version_trial")({"policy": "pinned", "stable": 1}, {"versions": [1, 2]}, 2)
     assert the("version_trial")({"policy": "pinned", "stable": 1}, {"versions": [1, 2]}, "2") == found
-    assert found == {"own_name": True, "before": 1, "goes_back": True, "left_because": ""}
+    assert found == {"own_name": True, "before": 1}
+
+
+def test_failed_trial():
+    found = [{"version": version, "state": "live", "checked": None, "published": "yes", "servable": True,
+        "problem": ""} for version in (1, 2)]
+    arguments = ({"policy": "latest"}, {"versions": found, "problem": ""})
+    wrong = {"msg": "89.3%", "failure": {"code": "error_rate_exceeded"}}
+    assert the("failed_trial")(*arguments, 2, wrong) == the("failed_trial")(*arguments, "2", wrong)
+    assert the("failed_trial")(*arguments, 2, wrong)["goes_back"] is True
+    assert the("failed_trial")(*arguments, 2, wrong, True)["goes_back"] is False
+    assert the("failed_trial")(*arguments, "", wrong) == the("failed_trial")(*arguments, None, wrong)
+    assert the("failed_trial")(*arguments, None, wrong)["goes_back"] is False
+    # What is not printed of a failure counts.
+    silent = {"msg": "no", "failure": {"code": "version_not_available", "details": {"replicas": [{"problem": "gone", "models": {}}]}}}
+    assert the("failed_trial")(*arguments, 2, brief(silent))["goes_back"] is False
+
+
+def test_versions_beside():
+    serving, never = pinned(1, 2), entry(2, None)
+    published = {"version": 2, "listed": [entry(1), never]}
+    assert "never passed" in the("versions_beside")(serving, published)[0]
+    assert "never passed" in the("versions_beside")(serving, published, {"skipped": True})[0]
+    assert "and passed" in the("versions_beside")(serving, published, {"versions": [entry(1), entry(2)]})[0]
 
 
 def test_first_stable():

@@ -31,6 +31,14 @@ def test_changed_added_and_removed_files_are_named(clone, folder):
         "playbooks/new.yml", "roles/main.yml", "roles/old.yml"]
 
 
+@pytest.mark.parametrize("name", [".golden-4711", ".mnist.html.3f0a", ".main.yml.swp"])
+def test_drafts_are_nobodys_difference(clone, name):
+    (clone / "roles" / name).write_text("half")
+    assert stale_files(str(clone), clone.parent / "installed") == []
+    (clone / "roles" / ".helmignore").write_text("")
+    assert stale_files(str(clone), clone.parent / "installed") == ["roles/.helmignore"]
+
+
 def test_a_playbook_elsewhere_has_no_clone(clone):
     shutil.move(clone / "galaxy.yml", clone / "other.yml")
     assert stale_files(str(clone), Path("/nonexistent")) == []

@@ -36,6 +36,26 @@ def test_standard_library_and_syntax_of_python_3_6(path):
     assert "__future__" not in names, "annotations as a future are of Python 3.7"
 
 
+def imported_at_once(path):
+    """Our own files that are compiled and imported with this one: those that stand at the top of it, and of these."""
+    files, left = set(), [path]
+    while left:
+        here = left.pop()
+        files.add(here)
+        for node in ast.parse(here.read_text()).body:
+            if isinstance(node, ast.ImportFrom) and node.module.startswith(ALLOWED[0]):
+                folder = conftest.ROOT.joinpath("plugins", *node.module.split(".plugins.")[1].split("."))
+                found = {folder.with_suffix(".py"), *(folder / (name.name + ".py") for name in node.names)}
+                left += [file for file in found - files if file.exists()]
+    return {file.name for file in files}
+
+
+def test_a_look_compiles_nothing_that_only_a_change_needs():
+    at_once = imported_at_once(MODULES[0])
+    assert {"publish.py", "look.py", "versions.py", "mount.py", "errors.py"} <= at_once
+    assert not {"bringing.py", "download.py", "archive.py", "savedmodel.py", "warmup.py", "wire.py", "tfrecord.py"} & at_once
+
+
 def test_all_of_it_is_looked_at():
     names = {path.name for path in UTILS}
     assert {"errors.py", "wire.py", "tfrecord.py", "mount.py", "publish.py", "versions.py", "run.py"} <= names

@@ -1,18 +1,22 @@
 """The base of what runs on the controller: what a task gets from it that a module gets from AnsibleModule."""
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import types
 
 import pytest
+import run_action as run_action_module
+from ansible.utils.display import Display
 from run_action import run_action
 
 import conftest
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils import controller_action
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import ControllerAction, failed, require
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.failures import whole
 
 
 @pytest.fixture
@@ -83,8 +87,31 @@ def test_an_error_is_the_tasks_failure(run):
 def test_an_error_may_bring_what_was_measured():
     error = Error("No.", "no")
     error.result = {"rate": 5, "msg": "another"}
-    assert failed(error) == {
-        "rate": 5, "failed": True, "msg": "No.", "failure": {"message": "No.", "code": "no", "details": {}}}
+    assert whole(failed(error)).items() >= {
+        "rate": 5, "failed": True, "msg": "No.", "failure": {"message": "No.", "code": "no", "details": {}}}.items()
+
+
+@pytest.mark.parametrize("verbosity", [0, 1])
+def test_what_is_printed_of_a_failure_and_what_is_kept(run, monkeypatch, verbosity):
+    """Ansible prints all but the invocation; that stands in what is registered."""
+    shown, answers = [], []
+    monkeypatch.setattr(Display, "display", lambda self, text, *more, **others: shown.append(text))
+    monkeypatch.setattr(Display(), "verbosity", verbosity)
+    monkeypatch.setattr(run_action_module, "everything", lambda answer: answers.append(answer) or answer)
+
+    def act(self, options):
+        error = Error("%(token)s is wrong." % options, "no", where="here", token=options["token"])
+        error.result = {"rate": 5, "report": "/r.html"}
+        self.warn("Mind the gap.")
+        raise error
+    run(act, token="hunter22")
+    kept = answers[0].pop("invocation")
+    assert answers[0] == {
+        "failed": True, "msg": "******** is wrong.", "failure": {"code": "no"}, "report": "/r.html", "warnings": ["Mind the gap."]}
+    details = {"where": "here", "token": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"}
+    rest = {"rate": 5, "failure": {"message": "******** is wrong.", "code": "no", "details": details}}
+    assert kept == {"measured": rest}
+    assert shown == (["mnist: " + json.dumps(rest, indent=2)] if verbosity else [])
 
 
 def test_another_exception_is_a_bug(run):
@@ -96,11 +123,11 @@ def test_another_exception_is_a_bug(run):
 def test_warnings(run, fails):
     def act(self, options):
         self.warn("one")
-        self.warn("two")
+        self.warn("two..")
         if fails:
             raise Error("No.")
         return {}
-    assert run(act)["warnings"] == ["one", "two"]
+    assert run(act)["warnings"] == ["one", "two."]
     assert "warnings" not in run(lambda self, options: {})
 
 

@@ -34,6 +34,15 @@ def test_a_module_that_ran_is_asked_once(answer):
     assert run(answer) == (answer, [NAS])
 
 
+def test_a_failure_is_printed_in_a_few_lines():
+    failure = {"message": "no", "code": "locked", "details": {"files": ["a", "b"]}}
+    action = fake_node(model_versions, NAS, {"failed": True, "msg": "no", "failure": failure, "invocation": {"module_args": NAS}})
+    answer = super(type(action), action).run(task_vars={"inventory_hostname": "mnist"})
+    assert answer == {
+        "failed": True, "msg": "no", "failure": {"code": "locked"},
+        "invocation": {"module_args": NAS, "measured": {"failure": failure}}}
+
+
 def test_the_node_is_named_once():
     message = "model_node could not mount nas:/x: no. Way out: check the DNS of model_node."
     failure = {"message": message, "code": "nas_unknown", "details": {"a": 1}}
@@ -101,6 +110,17 @@ def test_a_node_that_is_not_in_the_inventory():
     assert result["msg"] == (
         "model_node is 'ecs-node', which is not in the inventory. Set it to the inventory name of a host that may mount the NAS,"
         " a node of the cluster for one.")
+
+
+@pytest.mark.parametrize(("said", "used"), [(None, "auto_silent"), ("auto", "auto_silent"), ("/opt/python", "/opt/python")])
+def test_a_python_that_is_discovered_is_nothing_to_warn_of(said, used):
+    variables = {} if said is None else {"ansible_python_interpreter": said}
+    seen = {"ansible_delegated_vars": {"ecs-node": dict(variables)}, **variables}
+    run({"changed": False}, task_vars=seen)
+    assert seen == {"ansible_delegated_vars": {"ecs-node": {"ansible_python_interpreter": used}}, **variables}
+    action = fake_node(model_versions, NAS, {"changed": False}, delegate_to=None)
+    action.run(task_vars=variables)
+    assert action.task_vars["ansible_python_interpreter"] == used
 
 
 def test_bad_options_are_not_sent():

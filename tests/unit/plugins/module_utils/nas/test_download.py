@@ -166,16 +166,3 @@ def test_a_certificate_that_is_not_trusted(detail):
     other = ssl.SSLError(1, "wrong version number")
     other.reason = "WRONG_VERSION_NUMBER"
     assert download._reason(other) == "wrong version number"
-
-
-@pytest.mark.parametrize(("before", "now", "same"), [
-    ({"etag": "1"}, {"etag": "1"}, True), ({"etag": "1"}, {"etag": "2"}, False), ({"etag": "1"}, {}, False),
-    ({}, {"etag": "1"}, False),
-    ({"etag": "1", "last_modified": "a", "size": 1}, {"etag": "2", "last_modified": "a", "size": 1}, False),
-    ({"last_modified": "a", "size": 1}, {"last_modified": "a", "size": 1}, True),
-    ({"last_modified": "a", "size": 1}, {"last_modified": "b", "size": 1}, False),
-    ({"last_modified": "a", "size": 1}, {"last_modified": "a", "size": 2}, False),
-    ({"size": 1}, {"size": 1}, False), ({}, {}, False),
-])
-def test_which_answers_describe_the_same_file(before, now, same):
-    assert download.same(before, now) is same

@@ -18,7 +18,8 @@ from nas_folder import NO_MODEL, ONE, OTHER_ONE, SAME_SIZE, TWO, Nas, look, run_
 from saved_models import model_files, saved_model, tar, under, zipped
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import publish
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import bringing
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import look as looking
 
 
 @pytest.fixture(params=["model/mnist", ""], ids=["beside", "export is base path"])
@@ -212,7 +213,7 @@ def test_differences_are_counted(nas):
 
 def test_sizes_for_people():
     sizes = [0, 1023, 1024, 1536, 1 << 20, 5 << 30, 1 << 40, 1 << 50]
-    assert [publish._human(size) for size in sizes] == [
+    assert [looking._human(size) for size in sizes] == [
         "0 B", "1023 B", "1.0 KiB", "1.5 KiB", "1.0 MiB", "5.0 GiB", "1.0 TiB", "1024.0 TiB"]
 
 
@@ -222,9 +223,9 @@ def test_a_tree_is_not_endless(nas, monkeypatch):
     whole = nas.publish(tar(under("mnist/1", {**model_files(), "assets.extra/deep/x": b""})))["tree"]
     assert whole[1:6] == ["├── 1", "│   ├── assets.extra", "│   │   └── deep", "│   │       └── x  (0 B)",
                           "│   ├── saved_model.pb  (%d B)" % len(saved_model())]
-    monkeypatch.setattr(publish, "TREE_LINES", len(whole))
+    monkeypatch.setattr(looking, "TREE_LINES", len(whole))
     assert nas.publish(ONE, check_mode=True, version=9)["tree"] == ["/serving/model/mnist", "├── 1", "└── 2"]
-    monkeypatch.setattr(publish, "TREE_LINES", 4)
+    monkeypatch.setattr(looking, "TREE_LINES", 4)
     assert nas.publish(TWO)["tree"][3:] == ["    ├── saved_model.pb  (%d B)" % len(saved_model()), "... and 3 lines more"]
 
 
@@ -277,8 +278,8 @@ def test_an_archive_that_is_being_rewritten(nas, monkeypatch):
         os.utime(str(nas.files / sha(ONE)), (1, 1))
         return real(*args)
 
-    real = publish.archive.unpack
-    monkeypatch.setattr(publish.archive, "unpack", slow)
+    real = bringing.archive.unpack
+    monkeypatch.setattr(bringing.archive, "unpack", slow)
     assert nas.refused(ONE).code == "archive_changed"
 
 
@@ -402,6 +403,7 @@ class Web(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = "http://127.0.0.1:%d/mnist.tar.gz" % self.server_port
         self.data, self.headers, self.asked, self.status, self.stop_after = ONE, {"ETag": '"1"'}, [], {}, None
+        self.others, self.length = {}, None  # what else there is by path, and the length that a HEAD is told instead of the true one
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -409,13 +411,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         web = self.server
         web.asked.append(self.command)
         status = web.status.get(self.command, 200)
+        data = web.others.get(self.path, web.data)
         self.send_response(status)
         for name, value in web.headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(web.data)))
+        self.send_header("Content-Length", str(web.length if self.command == "HEAD" and web.length is not None else len(data)))
         self.end_headers()
         if self.command == "GET" and status == 200:
-            self.wfile.write(web.data[:web.stop_after])
+            self.wfile.write(data[:web.stop_after])
             self.close_connection = True
 
     do_HEAD = do_GET
@@ -473,6 +476,19 @@ def test_a_new_etag_with_the_same_content(nas, web):
     assert asked(web) == ["HEAD"]
 
 
+@pytest.mark.parametrize(("before", "now", "same"), [
+    ({"etag": "1"}, {"etag": "1"}, True), ({"etag": "1"}, {"etag": "2"}, False), ({"etag": "1"}, {}, False),
+    ({}, {"etag": "1"}, False),
+    ({"etag": "1", "last_modified": "a", "size": 1}, {"etag": "2", "last_modified": "a", "size": 1}, False),
+    ({"last_modified": "a", "size": 1}, {"last_modified": "a", "size": 1}, True),
+    ({"last_modified": "a", "size": 1}, {"last_modified": "b", "size": 1}, False),
+    ({"last_modified": "a", "size": 1}, {"last_modified": "a", "size": 2}, False),
+    ({"size": 1}, {"size": 1}, False), ({}, {}, False),
+])
+def test_which_answers_describe_the_same_file(before, now, same):
+    assert looking.same(before, now) is same
+
+
 def test_new_archive_under_the_same_url(nas, web):
     nas.publish(web.url)
     web.data, web.headers = TWO, {"ETag": '"2"'}
@@ -489,6 +505,84 @@ def test_check_mode_asks_but_does_not_download(nas, web):
     assert asked(web) == ["HEAD"] * 3
     web.status = {"HEAD": 404}
     assert nas.refused(web.url, check_mode=True).code == "archive_not_found"
+
+
+LARGER = tar(under("mnist/2", model_files(os.urandom(999))))  # than ONE, packed as well
+
+
+@pytest.mark.parametrize("check_mode", [True, False], ids=["check mode", "real"])
+@pytest.mark.parametrize("options", [{}, {"version": 2}, {"newest": True}], ids=["", "with its number", "where the highest serves"])
+def test_a_checksum_that_belongs_to_another_url(nas, web, check_mode, options):
+    """An inventory keeps version 1's checksum, and a launch names another archive."""
+    nas.publish(web.url, checksum=sha(ONE))
+    web.others["/v2.tar.gz"] = LARGER
+    other = web.url.replace("mnist.tar.gz", "v2.tar.gz")
+    asked(web)
+    error = nas.refused(other, checksum=sha(ONE), check_mode=check_mode, **options)
+    assert error.code == "checksum_mismatch" and asked(web) == ["HEAD"]
+    assert error.message.startswith(
+        "model_checksum sha256:%s is that of version 1, from %s, and %s is another archive (%d bytes, not %d)."
+        % (sha(ONE), web.url, other, len(LARGER), len(ONE)))
+    assert "-e model_archive=... -e model_checksum=sha256:... (sha256sum" in error.message
+    assert error.details == {"wanted": sha(ONE), "found": None, "version": 1, "source": web.url}
+    assert nas.publish(other, checksum=sha(LARGER), check_mode=check_mode, **options)["changed"]
+
+
+@pytest.mark.parametrize("check_mode", [True, False], ids=["check mode", "real"])
+def test_a_url_that_is_not_there_is_no_version_that_is(nas, web, check_mode):
+    nas.publish(web.url, checksum=sha(ONE))
+    web.status = {"HEAD": 404, "GET": 404}
+    assert nas.refused(web.url + "/v2", checksum=sha(ONE), check_mode=check_mode).code == "archive_not_found"
+
+
+@pytest.mark.parametrize(
+    "answers", [{"status": {"HEAD": 403}}, {"length": 0}, {"length": len(ONE)}], ids=["no HEAD", "no size", "same size"])
+def test_only_the_download_tells_whose_checksum_it_is(nas, web, answers):
+    nas.publish(web.url, checksum=sha(ONE))
+    web.others["/v2.tar.gz"] = LARGER
+    vars(web).update(answers)
+    other = web.url.replace("mnist.tar.gz", "v2.tar.gz")
+    with nas.unchanged():
+        assert nas.publish(other, checksum=sha(ONE), check_mode=True)["changed"], "the look cannot know"
+    error = nas.refused(other, checksum=sha(ONE))
+    assert (error.code, error.details["found"], error.details["source"]) == ("checksum_mismatch", sha(LARGER), web.url)
+    assert "(other content)" in error.message and "-e model_checksum=sha256:%s. To keep version 1" % sha(LARGER) in error.message
+
+
+def test_a_checksum_that_belongs_to_another_file(nas):
+    nas.publish(ONE)
+    error = nas.refused(LARGER, checksum=sha(ONE))
+    assert "is that of version 1, from file://%s/%s, and file://" % (nas.files, sha(ONE)) in error.message
+
+
+def test_a_copy_that_lies_elsewhere_is_the_same_version(nas, web, monkeypatch):
+    monkeypatch.setattr(bringing, "now", lambda: "2026-11-25T12:00:00Z")
+    published = nas.publish(web.url, checksum=sha(ONE))["published"]
+    monkeypatch.setattr(bringing, "now", lambda: "2027-01-01T00:00:00Z")
+    asked(web)
+    moved = nas.publish(web.url + "/moved", checksum=sha(ONE))
+    assert (moved["changed"], moved["versions"], moved["source"], moved["published"]) == (False, [1], web.url + "/moved", published)
+    assert asked(web) == ["HEAD", "GET"]
+    same_answer(nas, web.url + "/moved", checksum=sha(ONE))
+    assert asked(web) == []
+
+
+@pytest.mark.parametrize("status", [{}, {"HEAD": 403}], ids=["answers HEAD", "signed for GET"])
+def test_another_signature_is_no_other_archive(nas, web, status):
+    web.status = status
+    nas.publish(web.url + "?Signature=secret", checksum=sha(ONE))
+    asked(web)
+    assert same_answer(nas, web.url + "?Signature=other", checksum=sha(ONE))["source"] == web.url
+    assert set(asked(web)) == {"HEAD"}, "no run downloads it again"
+    assert not any(b"secret" in (content or b"") for content in look(nas.root).values())
+
+
+def test_a_query_that_names_another_file(nas, web):
+    web.others = {"/mnist.tar.gz?version=2": LARGER}
+    nas.publish(web.url + "?version=1", checksum=sha(ONE))
+    for check_mode in (True, False):
+        error = nas.refused(web.url + "?version=2", checksum=sha(ONE), check_mode=check_mode)
+        assert (error.code, "%d bytes, not %d" % (len(LARGER), len(ONE)) in error.message) == ("checksum_mismatch", True)
 
 
 @pytest.mark.parametrize("options", [{}, {"checksum": "0" * 64}])
@@ -634,19 +728,19 @@ def test_another_run_was_quicker(nas, monkeypatch):
     @contextlib.contextmanager
     def staging(*args):
         with real(*args) as held:
-            monkeypatch.setattr(publish, "staging", real)
+            monkeypatch.setattr(bringing, "staging", real)
             (nas.root / "model/mnist").mkdir()
             for name in ("1", ".provenance"):
                 (other.root / "model/mnist" / name).rename(nas.root / "model/mnist" / name)
-            monkeypatch.setattr(publish.archive, "unpack", None)
+            monkeypatch.setattr(bringing.archive, "unpack", None)
             yield held
 
     other = Nas.__new__(Nas)
     other.root, other.files = nas.files / "other", nas.files
     other.root.mkdir()
     other.publish(ONE)
-    real = publish.staging
-    monkeypatch.setattr(publish, "staging", staging)
+    real = bringing.staging
+    monkeypatch.setattr(bringing, "staging", staging)
     result = nas.publish(ONE)
     assert (result["changed"], result["versions"]) == (False, [1])
 
@@ -701,10 +795,24 @@ def test_absent(anywhere):
         assert nas.absent(check_mode=True)["changed"]
     result = nas.absent()
     assert (result["changed"], result["versions"]) == (True, [])
-    assert "2" in result["diff"]["before"]
     assert [path for path in look(nas.root) if "1" in path or "mnist" in path or "." in path] == []
     with nas.unchanged():
         assert nas.absent()["changed"] is False
+
+
+def test_all_that_is_deleted_is_shown(nas):
+    assert nas.absent()["diff"] == {"before": "", "after": ""}
+    for archive in (ONE, TWO, tar(under("mnist/3", model_files(b"third")))):
+        nas.publish(archive)
+    nas.versions(withdraw=[2], reason="wrong labels")
+    nas.versions(keep=1)
+    nas.versions(checked=[3])
+    shown = {"before": (
+        "/serving/model/mnist\n/serving/model/mnist/1  pruned\n/serving/model/mnist/2  withdrawn: wrong labels\n"
+        "/serving/model/mnist/3  live, checked\n"), "after": ""}
+    with nas.unchanged():
+        assert nas.absent(check_mode=True)["diff"] == shown
+    assert nas.absent()["diff"] == shown
 
 
 @pytest.mark.parametrize("name", ["0", "00", "notes.txt", ".hidden", "1a"])

@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import time
+import types
 
 import pytest
 
@@ -129,7 +130,7 @@ def test_the_lock_is_waited_for(folder, monkeypatch):
             if len(waited) == 3:
                 holder.close()
 
-        monkeypatch.setattr(staging.time, "sleep", sleep)
+        monkeypatch.setattr(staging, "time", types.SimpleNamespace(**{**vars(time), "sleep": sleep}))
         with hold(folder, 60):
             assert waited == [staging.POLL] * 3
 

@@ -72,7 +72,7 @@ def test_a_row_of_another_length():
     assert caught.value.code == "malformed_reply"
 
 
-@pytest.mark.parametrize("labels", [[0.5, 1], [[1, 1], [0, 1]], numpy.zeros((2, 2, 2))])
+@pytest.mark.parametrize("labels", [[0.5, 1], [float("inf"), 1], [float("nan"), 1], [[1, 1], [0, 1]], numpy.zeros((2, 2, 2))])
 def test_labels_that_are_no_classes(labels):
     with pytest.raises(Error) as caught:
         answers.Expected(numpy.asarray(labels), None, None)

@@ -99,7 +99,7 @@ def test_all_that_changed():
         "version": 4, "at": "2026-11-22T23:40:00Z", "differs": [], "error_rate": 12.0, "interval": [7.0, 19.8], "agreement": 97.0,
         "points": -3.0, "points_interval": [-10.1, 4.2], "newly_wrong": 5, "newly_right": 8, "p_value": 0.5811,
         "within_noise": True,
-        "text": "Against version 4 of 2026-11-22 23:40: -3.0 points (12.0% wrong then), 5 tests newly wrong, 8 newly right:"
+        "text": "Against version 4 of 2026-11-22T23:40:00Z: -3.0 points (12.0% wrong then), 5 tests newly wrong, 8 newly right:"
                 " within noise (p 0.58)",
     }
 
@@ -110,7 +110,7 @@ def test_what_is_not_known_of_results_that_cannot_be_compared():
         "version": 1, "at": "2026-11-22T23:40:00Z", "differs": ["100 tests instead of 200"], "error_rate": 1.5,
         "interval": [0.5, 4.3], "agreement": None, "points": None, "points_interval": None, "newly_wrong": None,
         "newly_right": None, "p_value": None, "within_noise": None,
-        "text": "Against version 1 of 2026-11-22 23:40: not comparable, 100 tests instead of 200",
+        "text": "Against version 1 of 2026-11-22T23:40:00Z: not comparable, 100 tests instead of 200",
     }
 
 

@@ -15,7 +15,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.server impo
 
 OPTIONS = {**OPTIONS, "address": "h:1", "batch_size": None}
 PLAN = request_plan.Plan(
-    "mnist", "sig", "predict", (request_plan.Input("x", ("x",), 1, (), 1),), "scores", 2, 1)
+    "mnist", "sig", "predict", (request_plan.Input("x", ("x",), 1, (), 1),), "scores", 2, 1, None)
 
 
 def dataset(**columns):
@@ -46,7 +46,7 @@ def test_the_check_itself():
     assert found == {
         "model": "mnist", "release": "r", "namespace": "n", "signature": "sig", "method": "predict", "tests": 4,
         "dataset": {"location": "/data", "digest": "sha256:1"}, "golden": None, "kind": "classes", "expected": [0, 1, 1, 0],
-        "batch_size": 2, "concurrency": 7,
+        "batch_size": 2, "concurrency": 7, "alone": True,
     }
 
 

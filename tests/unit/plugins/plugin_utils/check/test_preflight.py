@@ -6,6 +6,7 @@ import pytest
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import answers
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.dataset import load
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.preflight import described, preflight
 
 
@@ -14,13 +15,14 @@ def look(tmp_path):
     numpy.savez(tmp_path / "x.npz", images=numpy.zeros((3, 2, 2), "u1"), labels=numpy.array([0, 1, 2]), half=numpy.zeros(3))
     usual = {
         "dataset": str(tmp_path / "x.npz"), "dataset_checksum": {}, "dataset_timeout": 5, "tests": None, "golden": None,
-        "record": None, "report": None, "tls_ca_cert": None, "labels": "", "tolerance": None,
+        "record": None, "record_missing": False, "report": None, "tls_ca_cert": None, "labels": "", "tolerance": None,
+        "signatures": {}, "signature": "", "inputs": {}, "output": "", "divisor": None,
     }
     return lambda **options: preflight({**usual, **options})
 
 
 def test_what_there_is(look):
-    assert look(tests=2) == {"tests": 2, "columns": {
+    assert look(tests=2) == {"tests": 2, "compares": True, "columns": {
         "images": {"type": "uint8", "shape": [2, 2, 2]}, "labels": {"type": "int64", "shape": [2]},
         "half": {"type": "float64", "shape": [2]},
     }}
@@ -59,6 +61,73 @@ def test_there_has_to_be_something_to_compare_with(look, tmp_path):
     with pytest.raises(Error) as caught:
         look(dataset=bare)
     assert caught.value.code == "labels_missing" and look(dataset=bare, record=str(tmp_path / "g.npz"))["tests"] == 3
+
+
+def test_what_is_recorded_first_is_compared_with_nothing(look, tmp_path):
+    numpy.savez(tmp_path / "bare.npz", images=numpy.zeros((3, 2, 2), "u1"))
+    bare, path = str(tmp_path / "bare.npz"), str(tmp_path / "new" / "golden.npz")
+    assert look(dataset=bare, golden=path, record_missing=True)["compares"] is False
+    assert look(golden=path, record_missing=True)["compares"] is True, "there are labels"
+    for options, code in (({"golden": path}, "golden_missing"), ({"record_missing": True}, "labels_missing"),
+                          ({"golden": "https://host/g.npz", "record_missing": True}, "option_invalid"),
+                          ({"golden": path + "y", "record_missing": True}, "option_invalid")):
+        with pytest.raises(Error) as caught:
+            look(dataset=bare, **options)
+        assert caught.value.code == code
+    answers.write_golden(path, numpy.zeros((3, 2)), {"dataset": "sha256:other"})
+    with pytest.raises(Error, match="recorded with another dataset"):
+        look(dataset=bare, golden=path, record_missing=True)
+
+
+def signatures(scores="float32[-1,3]", images="uint8[-1,2,2]", method="predict", **outputs):
+    return {"predict_images": {
+        "method": "tensorflow/serving/" + method, "inputs": {"images": images}, "outputs": {"scores": scores, **outputs}}}
+
+
+@pytest.mark.parametrize(("known", "options"), [
+    (signatures(), {}), (signatures("float32[-1,-1]"), {}), (signatures("float32[?]"), {}), (signatures("int64[-1,2]"), {}),
+    (signatures("float32[-1,2]"), {"labels": "half"}), (signatures("float32[-1,1]"), {"labels": "half"}),
+    (signatures("float32[-1]"), {"labels": "half"}), (signatures("float32[-1,2]"), {"tolerance": 0.5}),
+    (signatures("float32[-1,2]", classes="string[-1,2]", method="classify"), {"labels": "labels"}), ({}, {"labels": "labels"}),
+])
+def test_a_model_that_the_test_data_fit(look, known, options):
+    assert look(signatures=known, inputs={"images": "images"}, **options)["tests"] == 3
+
+
+@pytest.mark.parametrize(("known", "options", "code", "says"), [
+    (signatures("float32[-1,2]"), {}, "signature_mismatch",
+     "the labels are 0 to 2 (3 different ones), and output scores of signature predict_images has the classes 0 to 1: 1 of 3 tests"
+     " can never be answered right. Correct the labels, name another column (check_labels) or output (check_output), or set"
+     " check_tolerance if the answers are values."),
+    (signatures("float32[-1,1]"), {}, "signature_mismatch", "has the classes 0 to 1"),
+    (signatures("float32[-1]"), {}, "signature_mismatch", "has the classes 0 to 1"),
+    (signatures("float32[-1,2]", method="classify"), {}, "signature_mismatch", "has the classes 0 to 1"),
+    (signatures(), {"labels": "below"}, "signature_mismatch", "the labels are -1 to 1 (3 different ones)"),
+    (signatures(method="classify"), {"labels": "text"}, "signature_mismatch", "the labels are text, and output scores"),
+    (signatures(images="uint8[-1,5]"), {}, "signature_mismatch", "input images of signature predict_images: the dataset has uint8"),
+    (signatures("dtype101[-1,3]"), {}, "signature_mismatch", "is a reference to float32: the check needs numbers or text."),
+    (signatures(), {"signature": "other"}, "signature_missing", "no signature 'other'"),
+    ({"a": 3}, {}, "option_invalid", "signatures are not as model_publish returns them"),
+])
+def test_a_model_that_they_do_not_fit(look, tmp_path, known, options, code, says):
+    numpy.savez(tmp_path / "x.npz", images=numpy.zeros((3, 2, 2), "u1"), labels=[0, 1, 2], below=[-1, 0, 1], text=["a", "b", "c"])
+    with pytest.raises(Error) as caught:
+        look(signatures=known, inputs={"images": "images"}, **options)
+    assert caught.value.code == code
+    assert caught.value.message.startswith("The test data do not fit the model: ") and says in caught.value.message
+
+
+def test_what_is_only_recorded_is_compared_with_no_label(look, tmp_path):
+    assert look(signatures=signatures("float32[-1,2]"), inputs={"images": "images"}, record=str(tmp_path / "g.npz"))["tests"] == 3
+
+
+def test_golden_answers_have_to_be_of_this_signature(look, tmp_path):
+    path = str(tmp_path / "golden.npz")
+    look(dataset=str(tmp_path / "x.npz"))
+    digest = load(str(tmp_path / "x.npz")).digest
+    answers.write_golden(path, numpy.zeros((3, 2)), {"dataset": digest, "signature": "other", "output": "scores"})
+    with pytest.raises(Error, match="recorded from the signature 'other', and 'predict_images' is asked now"):
+        look(golden=path, signatures=signatures(), inputs={"images": "images"})
 
 
 def test_the_lookup_says_the_same(look):

@@ -77,7 +77,7 @@ def test_no_usual_signature():
 
 def test_a_plan():
     plan = made(PICTURES, {"x": tensor_info(FLOAT, -1, 784)}, batch_size=5)
-    assert plan == ("m", "predict_images", "predict", (("x", ("images",), FLOAT, (784,), 255),), "scores", 5, 1)
+    assert plan == ("m", "predict_images", "predict", (("x", ("images",), FLOAT, (784,), 255),), "scores", 5, 1, 10)
 
 
 # --- which column ---

@@ -4,6 +4,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import socket
+import threading
 import types
 
 import grpc
@@ -14,7 +15,7 @@ from fake_model_server import ModelServer, brightest, one_hot, serving
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import address as _address
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import run
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import quiet, run
 
 
 @pytest.fixture(autouse=True)
@@ -212,6 +213,40 @@ def test_a_report_that_cannot_be_written_is_no_verdict(tmp_path, monkeypatch):
         ModelServer(), write=full, dataset=idx_files.write(tmp_path), report=str(tmp_path / "report.html"))
     assert result["error_rate"] == 0.0 and result["report"] is None
     assert warnings == ["check_report cannot be written: no space left"]
+
+
+def test_checks_of_one_run_measure_one_at_a_time(tmp_path):
+    """Each sends ten requests at first, and then one after the other, in which nobody else gets a word."""
+    sent, lock, dataset = [], threading.Lock(), idx_files.write(tmp_path)
+
+    def model(number):
+        def scores(images, call, context):
+            with lock:
+                sent.append((number, len(images)))
+            return one_hot(brightest(images))
+        return ModelServer(scores)
+
+    checks = [threading.Thread(target=ask_server, args=(model(number),), kwargs={
+        "dataset": dataset, "folder": str(tmp_path), "max_latency_ms": {"max": 60000.0}}) for number in range(4)]
+    for check in checks:
+        check.start()
+    for check in checks:
+        check.join(60)
+    assert len(sent) == 4 * (10 + 50)
+    for number in range(4):
+        timed = [place for place, one in enumerate(sent) if one == (number, 1)]
+        assert timed == list(range(timed[0], timed[0] + 50))
+
+
+def test_a_latency_that_could_not_be_measured_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(quiet, "PATIENCE", -1.0)
+    options = {"dataset": idx_files.write(tmp_path), "folder": str(tmp_path), "max_latency_ms": {"p50": 0.000001}}
+    with quiet.Quiet(str(tmp_path)).asking():
+        result, warnings = ask_server(ModelServer(), **options)
+    assert result["summary"][0] == "Passed: error rate 0.0% (at most 15%)."
+    assert len(warnings) == 1 and warnings[0].startswith("check_max_latency_ms is not judged (")
+    with pytest.raises(run.CheckFailed, match="is over check_max_latency_ms"):
+        ask_server(ModelServer(), **options)
 
 
 def test_how_far_it_is(monkeypatch):

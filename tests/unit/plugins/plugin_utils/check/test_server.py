@@ -5,6 +5,7 @@ import contextlib
 import socket
 import threading
 import time
+import types
 
 import grpc
 import idx_files
@@ -85,6 +86,24 @@ def test_the_threshold(ask, refused):
     assert error.message.startswith("Inference error rate: 20.0% is over check_max_error_rate (15%) on address 127.0.0.1:")
     assert error.result["wrong"] == 20 and error.result["address"]["latency_ms"]
     assert "(0.5%)" in refused(ModelServer(wrong_for(10)), max_error_rate=0.5).message
+
+
+def test_labels_that_fit_no_class_are_not_the_models_mistakes(refused, tmp_path):
+    server = ModelServer()
+    error = refused(server, dataset=idx_files.write(tmp_path, labels=numpy.arange(100) % 10 + 1))
+    assert error.code == "signature_mismatch" and not server.requests
+    assert ": the labels are 1 to 10 (10 different ones), and output scores of signature predict_images has the classes 0 to 9: 10" \
+        " of 100 tests can never be answered right. Correct the labels" in error.message
+
+
+def test_what_a_server_says_ends_with_one_full_stop(refused):
+    def fails(images, call, context):
+        context.abort(grpc.StatusCode.INTERNAL, "The GPU is gone.")
+    error = refused(ModelServer(fails))
+    assert "The GPU is gone)" in error.message and ".." not in error.message
+    error = refused(ModelServer(metadata=lambda context: context.abort(grpc.StatusCode.INTERNAL, "The GPU is gone.")))
+    assert error.message.endswith("The GPU is gone.") and not error.message.endswith("..")
+    assert not any(".." in line for line in error.result["summary"])
 
 
 def test_integer_answers_are_classes(ask):
@@ -348,7 +367,8 @@ def test_the_expected_version(ask, refused):
 
 def test_the_expected_version_is_waited_for(ask, monkeypatch):
     pauses = []
-    monkeypatch.setattr(_server.time, "sleep", pauses.append)
+    # Not the module `time` itself, whose other users go on beside.
+    monkeypatch.setattr(_server, "time", types.SimpleNamespace(**{**vars(time), "sleep": pauses.append}))
     server = ModelServer(versions=[2], metadata_versions=[1, 1, 1, 2])
     assert ask(server, expected_version=2, version_timeout=5)[0]["version"] == 2 and pauses == [1, 1, 1]
 

@@ -5,6 +5,7 @@ import numpy
 import pytest
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import savedmodel
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client import tensors
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.arrays import strings
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.protos import messages
@@ -108,8 +109,17 @@ def test_a_string():
 
 def test_all_types_are_here():
     assert {number for number, *dummy in TYPES + SMALL_INTEGERS} | {STRING} == set(DATA_TYPES)
-    assert [type_name(number) for number in (20, 21, 99)] == ["resource", "variant", "DataType 99"]
+    names = {20: "resource", 21: "variant", 0: "no type", 101: "a reference to float32", 99: "a type unknown here (99)"}
+    assert {number: type_name(number) for number in names} == names
     assert not tensors.can_encode(20) and not tensors.can_encode(99)
+
+
+def test_a_types_number():
+    """As a SavedModel is read on the node, which knows fewer of them by name."""
+    assert [tensors.type_number(name) for name in savedmodel.DTYPES[1:]] == [*range(1, 24)]
+    assert [tensors.type_number("dtype%d" % number) for number in (24, 101)] == [24, 101]
+    with pytest.raises(ValueError, match="floaty"):
+        tensors.type_number("floaty")
 
 
 @pytest.mark.parametrize("number", DATA_TYPES)

@@ -53,6 +53,23 @@ def test_a_chart_is_what_it_was_made_of():
     assert helm_release.chart({"data": {"release": helm_release.encode({})}}) == {}
 
 
+@pytest.mark.parametrize(("by_helm", "updated"), [
+    ("2026-11-25T23:52:01.123456789+01:00", "2026-11-25T22:52:01Z"), ("2026-11-25T11:00:00.5Z", "2026-11-25T11:00:00Z"),
+    ("2026-11-25T22:30:00-03:30", "2026-11-26T02:00:00Z"), ("some day", "some day"), (None, ""),
+])
+def test_when_it_was_updated_is_said_in_utc(by_helm, updated):
+    """Helm writes the zone of whoever ran it."""
+    body = {"info": {"last_deployed": by_helm}}
+    assert helm_release.summary({"data": {"release": helm_release.encode(body)}})["updated"] == updated
+
+
+def test_what_an_uninstall_deletes():
+    manifest = "---\n# Source: chart/service.yaml\nkind: Service\nmetadata:\n  name: mnist\n---\n# Source: chart/off.yaml\n---\n" \
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: mnist-serving\n"
+    assert helm_release.objects({"data": {"release": helm_release.encode({"manifest": manifest})}}) == [
+        "Service mnist", "Deployment mnist-serving"]
+
+
 @pytest.mark.parametrize(("status", "under_way", "settled"), [
     (None, False, True), ("deployed", False, True), ("superseded", False, True), ("uninstalled", False, True),
     ("failed", False, False), ("unknown", False, False), ("pending-install", True, False), ("pending-upgrade", True, False),
@@ -124,7 +141,7 @@ def test_a_settled_release_is_left_alone(api, unlock, there):
     answer = unlock(there, age=1)
     assert answer == {"changed": False, "release": {
         "name": "mnist-deploy", "revision": 10, "status": there, "chart": "acs-tensorflow-serving-1.1.0",
-        "updated": "2026-11-25T11:00:00Z",
+        "updated": "2026-11-25T11:00:00Z", "objects": [],
     }}
     assert not api.writes and not api.clock.pauses
 

@@ -322,7 +322,11 @@ class TestWords:
             " (5Gi, labels model=mnist, zone=a) finds no PersistentVolume: one of at least that size with these labels must be"
             " free or reserved for it (role volume makes it; serving_volume_labels and serving_storage choose)."))]
         assert "(?, labels none)" in find(one, claim={"metadata": {"name": "c"}, "spec": {}})[0].text
-        assert find(one, claim={**CLAIM, "status": {"phase": "Bound"}})[0].code == "unschedulable"
+        bound = {**CLAIM, "status": {"phase": "Bound"}}
+        assert [told(reason) for reason in find(one, claim=bound)] == [("claim_bound_since", TO_THE_END, None, (
+            "Pod new cannot be scheduled: 0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. Since then its"
+            " claim c was bound, and the scheduler has not looked again."))], "a race, and no fault"
+        assert find(one)[0].code == "unschedulable", "there is no claim"
         assert find(one)[0].code == "unschedulable"
         assert find(pod(conditions=unschedulable("no room")), claim=CLAIM)[0].code == "unschedulable"
 

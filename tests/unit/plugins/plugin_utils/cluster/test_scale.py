@@ -58,6 +58,7 @@ def test_scales_and_waits(api, scale, clock):
     answer = scale(2, deployment(1), deployment(2, ready=1), deployment(2, ready=1), deployment(2))
     assert answer == {
         "changed": True, "before": 1, "replicas": 2, "ready": 2, "diff": {"before": {"replicas": 1}, "after": {"replicas": 2}},
+        "message": "1 -> 2 replicas, 2 ready",
     }
     assert patches(api) == [(2, {})] and clock.pauses == [1, 1]
 
@@ -92,10 +93,18 @@ def test_check_mode_without_the_right(api, scale):
     assert answer["msg"].startswith("Could not change the Deployment mnist-deploy-serving in namespace default: ")
 
 
+@pytest.mark.parametrize(("before", "wanted", "message"), [
+    (3, 1, "3 -> 1 replica, 1 ready"), (2, 2, "2 replicas, 2 ready"), (1, 0, "1 -> 0 replicas, 0 ready"),
+])
+def test_what_came_of_it_in_words(scale, before, wanted, message):
+    assert scale(wanted, deployment(before), deployment(wanted))["message"] == message
+
+
 def test_check_mode_before_the_first_install(api, scale):
     answer = scale(2, None, check_mode=True)
     assert answer == {
         "changed": True, "before": None, "replicas": 2, "ready": 0, "diff": {"before": {"replicas": None}, "after": {"replicas": 2}},
+        "message": "2 replicas, 0 ready",
     }
 
 

@@ -375,11 +375,15 @@ class TestAbsent:
     def test_in_use(self, cluster):
         assert "teardown" in refused("volume_in_use", cluster(bound(), CLAIM), state="absent")
 
-    def test_check_mode_of_a_teardown_meets_the_living_release(self, cluster):
+    @pytest.mark.parametrize(("claim", "warnings"), [
+        (OPTIONS["claim"], []),
+        (None, ["PersistentVolume pv-nas can go only after the release of its claim default/%s." % OPTIONS["claim"]]),
+    ], ids=["which is named, as a teardown does", "which is not named"])
+    def test_check_mode_meets_the_living_release_of_its_claim(self, cluster, claim, warnings):
         api = cluster(bound(), CLAIM)
-        answer = run(api, state="absent", check_mode=True)
+        answer = run(api, state="absent", check_mode=True, claim=claim)
         assert answer["changed"] and not api.writes
-        assert api.warnings == ["PersistentVolume pv-nas can go only after the release of its claim default/%s." % OPTIONS["claim"]]
+        assert api.warnings == warnings
 
     def test_not_ours(self, cluster):
         volume = existing()

@@ -40,7 +40,7 @@ def test_the_verdict_comes_first_and_the_rest_in_order():
 def test_the_environment_is_told():
     words = page(*check_results.check()).words
     for fact in ("predict_images (predict)", "http://10.213.0.5/", "sha256:8d42", "grpcio 1.85.1", "mnist-deploy in namespace default",
-                 "2026-11-22 23:40:00 UTC", "Requests at one time 4"):
+                 "2026-11-22T23:40:00Z", "Requests at one time 4"):
         assert fact in words
 
 
@@ -253,7 +253,7 @@ def test_what_the_template_is_given(monkeypatch):
     }
     assert given["plots"]["rate"].__html__() == "<svg>rate</svg>" and given["unanswered"] is False
     assert given["confusion"]["labels"] == [str(number) for number in range(10)] and given["golden_only"] is False
-    assert (given["version"], given["at"]) == ("version 1", "2026-11-22 23:40:00 UTC")
+    assert (given["version"], given["at"]) == ("version 1", "2026-11-22T23:40:00Z")
     measured["servers"][0]["unanswered"] = 1
     report.page(measured, {**findings, "passed": True})
     assert given["unanswered"] is True and given["index"] is False and given["title"].startswith("mnist: passed")

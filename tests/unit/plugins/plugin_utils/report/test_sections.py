@@ -157,7 +157,7 @@ def test_the_last_and_the_stable_result():
     assert (last["title"], last["name"]) == ("The last result, version 1", "version 1")
     assert (stable["title"], stable["name"]) == ("The stable version, version 2", "version 2")
     assert last["text"] == "in a line" and last["facts"] == [
-        ("Measured", "2026-11-21 02:00:00 UTC"), ("Error rate then", "9.8%"), ("Agreement then", "99.0%"),
+        ("Measured", "2026-11-21T02:00:00Z"), ("Error rate then", "9.8%"), ("Agreement then", "99.0%"),
         ("Now", "0.3 points worse, 95% interval of the difference -1.1 to +1.7, within noise"), ("Newly wrong", 12),
         ("Newly right", 9), ("p-value", "0.66 (exact McNemar test)"),
     ]
@@ -168,7 +168,7 @@ def test_the_last_and_the_stable_result():
 
 def test_what_is_not_known_is_left_out():
     bare = dict.fromkeys(("error_rate", "agreement", "points", "points_interval", "newly_wrong", "newly_right", "p_value"))
-    assert others({**OTHER, **bare})[0]["facts"] == [("Measured", "2026-11-21 02:00:00 UTC")]
+    assert others({**OTHER, **bare})[0]["facts"] == [("Measured", "2026-11-21T02:00:00Z")]
     assert ("Newly wrong", 0) in others({**OTHER, "newly_wrong": 0})[0]["facts"]
 
 
@@ -197,8 +197,8 @@ def test_the_environment():
         [server()], LABELS, golden=golden, environment={"python": "3.11", "grpcio": "1.60", "odd": None})
     assert sections.environment(measured) == [
         ("Model", "mnist"), ("Signature", "predict_images (predict)"), ("Release", "mnist-deploy in namespace default"),
-        ("Date", "2026-11-22 23:40:00 UTC"), ("Dataset", "http://10.213.0.5/"), ("Its digest", "sha256:" + "8d42" * 16),
-        ("Golden answers", "/g.npz, of version 3, recorded 2026-11-01 00:00:00 UTC"), ("Tests", 100), ("Tests in a request", 16),
+        ("Date", "2026-11-22T23:40:00Z"), ("Dataset", "http://10.213.0.5/"), ("Its digest", "sha256:" + "8d42" * 16),
+        ("Golden answers", "/g.npz, of version 3, recorded 2026-11-01T00:00:00Z"), ("Tests", 100), ("Tests in a request", 16),
         ("Requests at one time", 4), ("Libraries", "grpcio 1.60, python 3.11"),
     ]
     bare, _findings = of(server(), release=None, method=None)

@@ -47,7 +47,7 @@ def test_all_of_it(api, installed):
             "name": "mnist-deploy-acs-tensorflow-serving", "type": "ClusterIP", "address": "10.1.0.1", "port": 9090,
             "node_port": None, "reachable": None,
         },
-        "address": "", "checks": [], "warnings": [],
+        "address": "", "reached_at": "10.1.0.1:9090, from inside the cluster only", "checks": [], "warnings": [],
         "pods": [{
             "name": "pod-1", "node": "node-1", "phase": "Running", "ready": True, "restarts": 0,
             "started": "2026-11-25T11:00:00Z", "ip": "10.2.0.1", "terminating": False, "new": False, "model_loaded": [1],
@@ -65,8 +65,8 @@ def test_all_of_it(api, installed):
 def test_nothing_is_there(api):
     status = api.run("serving_info", release="mnist-deploy")["status"]
     assert status == {
-        "release": None, "policy": None, "deployment": None, "service": None, "address": "", "pods": [], "checks": [],
-        "warnings": [],
+        "release": None, "policy": None, "deployment": None, "service": None, "address": "", "reached_at": "none", "pods": [],
+        "checks": [], "warnings": [],
     }
 
 
@@ -111,17 +111,20 @@ def test_which_pods_are_new(api, installed):
     assert [one["new"] for one in installed(known_pods=[])["status"]["pods"]] == [True]
 
 
-@pytest.mark.parametrize(("kind", "ingress", "found", "address"), [
-    ("LoadBalancer", {"ip": "10.0.0.9"}, "10.0.0.9", "10.0.0.9:9090"),
-    ("LoadBalancer", {"hostname": "lb.example.com"}, "lb.example.com", "lb.example.com:9090"),
-    ("LoadBalancer", {"ip": "fd00::1"}, "fd00::1", "[fd00::1]:9090"),
-    ("LoadBalancer", None, None, ""), ("NodePort", None, "10.1.0.1", ""),
+@pytest.mark.parametrize(("kind", "ingress", "found", "address", "words"), [
+    ("LoadBalancer", {"ip": "10.0.0.9"}, "10.0.0.9", "10.0.0.9:9090", "10.0.0.9:9090"),
+    ("LoadBalancer", {"hostname": "lb.example.com"}, "lb.example.com", "lb.example.com:9090", "lb.example.com:9090"),
+    ("LoadBalancer", {"ip": "fd00::1"}, "fd00::1", "[fd00::1]:9090", "[fd00::1]:9090"),
+    ("LoadBalancer", None, None, "", "none yet"),
+    ("NodePort", None, "10.1.0.1", "", "port 30090 of every node, and 10.1.0.1:9090 from inside the cluster"),
+    ("ClusterIP", None, "10.1.0.1", "", "10.1.0.1:9090, from inside the cluster only"),
 ])
-def test_addresses(api, installed, kind, ingress, found, address):
+def test_addresses(api, installed, kind, ingress, found, address, words):
     made = replace(api, SERVICE, service(kind, ingress))
-    made["spec"]["ports"][1]["nodePort"] = 30090
+    node_port = made["spec"]["ports"][1]["nodePort"] = None if kind == "ClusterIP" else 30090
     status = installed()["status"]
-    assert (status["service"]["address"], status["address"], status["service"]["node_port"]) == (found, address, 30090)
+    assert (status["service"]["address"], status["address"], status["service"]["node_port"]) == (found, address, node_port)
+    assert status["reached_at"] == words
 
 
 def test_a_service_without_a_port_of_that_name(api, installed):

@@ -55,6 +55,16 @@ def test_what_is_written_is_read(config):
     assert from_text(to_text(config, MNIST), MNIST) == config
 
 
+@pytest.mark.parametrize("name", ['it"s', "it's", "back\\slash", "a # b", "欺诈检测", "{ name: 1 }", "\u2028"])
+def test_a_name_may_hold_what_the_text_is_made_of(name):
+    model = Model(name, "/serving/model/" + name)
+    text = to_text(resting(1, 2), model)
+    assert from_text(text, model) == resting(1, 2) and from_text(text, Model(name, None)) == resting(1, 2)
+    with pytest.raises(Error) as error:
+        from_text(text, MNIST)
+    assert error.value.code == "model_config_foreign"
+
+
 def test_it_may_be_written_by_hand():
     text = TEXT.replace("\n", " ").replace("versions: 1", "versions: [2, 1]") + "# a comment"
     assert from_text(text, MNIST) == Config((1, 2), 1, 2)

@@ -63,7 +63,7 @@ class TestBeforeTheFirstInstall:
         answer = look()
         assert {key: value for key, value in answer.items() if key != "values_diff"} == {
             "changed": False, "release": None, "unlock": False, "upgrade": True, "upgrade_because": ["no_release"], "pods": [],
-            "policy": None, "model_config": None, "namespace_exists": False,
+            "policy": None, "model_config": None, "namespace_exists": False, "gpus": 0, "gpu_nodes": None,
             "helm": {"path": str(tmp_path / "helm"), "version": "v3.19.5"},
         }
         assert answer["values_diff"][:3] == ["--- values in the release", "+++ values wanted", "@@ -0,0 +1,12 @@"]
@@ -135,29 +135,26 @@ class TestUnchanged:
 class TestUpgrade:
     def test_other_values(self, installed):
         answer = installed({"port": 9091})
-        assert answer["upgrade"] and answer["upgrade_because"] == ["values"] and not answer["unlock"]
+        assert answer["upgrade"] and answer["upgrade_because"] == ["values"] and answer["unlock"]
         assert answer["values_diff"][:2] == ["--- values in the release", "+++ values wanted"]
         assert [line for line in answer["values_diff"][2:] if line[0] in "-+"] == ["-  }", "+  },", '+  "port": 9091']
 
-    @pytest.mark.parametrize(("change", "words", "unlock"), [
-        ({"metadata": {"name": "acs-tensorflow-serving", "version": "1.0.0"}}, ["chart_version"], False),
-        ({"metadata": {"name": "other", "version": "1.1.0"}}, ["chart_name"], False),
-        # kubernetes.core.helm compares no more than that: it would find nothing to do.
-        ({"templates": []}, ["chart_templates"], True), ({"values": {}}, ["chart_values"], True),
-        ({"schema": ""}, ["chart_schema"], True),
-        ({"templates": [], "values": {}, "schema": ""}, ["chart_templates", "chart_values", "chart_schema"], True),
-        ({"templates": [], "metadata": {"name": "acs-tensorflow-serving", "version": "9"}}, ["chart_version", "chart_templates"],
-         False),
+    @pytest.mark.parametrize(("change", "words"), [
+        ({"metadata": {"name": "acs-tensorflow-serving", "version": "1.0.0"}}, ["chart_version"]),
+        ({"metadata": {"name": "other", "version": "1.1.0"}}, ["chart_name"]),
+        ({"templates": []}, ["chart_templates"]), ({"values": {}}, ["chart_values"]), ({"schema": ""}, ["chart_schema"]),
+        ({"templates": [], "values": {}, "schema": ""}, ["chart_templates", "chart_values", "chart_schema"]),
+        ({"templates": [], "metadata": {"name": "acs-tensorflow-serving", "version": "9"}}, ["chart_version", "chart_templates"]),
     ])
-    def test_another_chart(self, api, installed, change, words, unlock):
+    def test_another_chart(self, api, installed, change, words):
         replace(api, RECORD, record(chart={**chart_in_record(), **change}))
         answer = installed()
-        assert (answer["upgrade"], answer["upgrade_because"], answer["unlock"]) == (True, words, unlock)
+        assert (answer["upgrade"], answer["upgrade_because"], answer["unlock"]) == (True, words, True)
 
     def test_another_chart_and_other_values(self, api, installed):
         replace(api, RECORD, record(chart={**chart_in_record(), "templates": []}))
         answer = installed({"port": 9091})
-        assert answer["upgrade_because"] == ["values", "chart_templates"] and not answer["unlock"]
+        assert answer["upgrade_because"] == ["values", "chart_templates"] and answer["unlock"]
 
     def test_a_chart_that_is_worked_on(self, installed, tmp_path):
         folder = shutil.copytree(CHART, tmp_path / "chart")
@@ -188,7 +185,7 @@ class TestUpgrade:
     @pytest.mark.parametrize("parameters", [{"monitoring": True}, {"batching": {"max_batch_size": 8}}])
     def test_the_servers_parameters(self, api, installed, parameters):
         answer = installed(parameters)
-        assert answer["upgrade_because"] == ["values"] and not answer["unlock"], "about to be made"
+        assert answer["upgrade_because"] == ["values"] and answer["unlock"], "about to be made"
         replace(api, RECORD, record(values={**VALUES, **parameters}))
         answer = installed(parameters)
         assert answer["upgrade_because"] == ["objects_missing"] and answer["unlock"], "somebody removed it"
@@ -267,10 +264,12 @@ class TestGpu:
         assert answer["failure"]["details"] == {"nodes": len(gpus), "most": max([0, *[one or 0 for one in gpus]])}
         answer = look({"gpuCount": count}, gpu_preflight="warn")
         assert "failed" not in answer and answer["warnings"][0].endswith("for the CPU image, unless an autoscaler adds such a node.")
+        assert answer["gpu_nodes"] == 0
 
     def test_one_has(self, api, look):
         self.nodes(api, 0, 2)
         assert "warnings" not in look({"gpuCount": 2}) and "failed" not in look({"gpuCount": 2})
+        assert (look({"gpuCount": 2})["gpus"], look({"gpuCount": 2})["gpu_nodes"]) == (2, 1)
 
     def test_only_nodes_that_the_selector_chooses(self, api, look):
         self.nodes(api, 4, zone="b", kind="gpu")
@@ -283,6 +282,7 @@ class TestGpu:
         api.forbidden = {("GET", "nodes")}
         answer = look({"gpuCount": 1})
         assert "this account may not list nodes" in answer["warnings"][0] and "failed" not in answer
+        assert (answer["gpus"], answer["gpu_nodes"]) == (1, None)
 
     def test_nodes_that_cannot_be_read(self, api, look):
         api.on = lambda method, path: (500, {"message": "etcd"}) if path.endswith("/nodes") else None

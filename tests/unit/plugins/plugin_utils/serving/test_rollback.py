@@ -23,7 +23,18 @@ def test_the_newest_version_is_undone():
 def test_a_second_rollback_does_not_go_back_further():
     found = rollback_plan(on_disk([1, 2], withdrawn=[3]))
     assert (found["withdraw"], found["serves"]) == ([], 2)
-    assert "model_rollback_to=1" in found["message"]
+    assert found["message"] == (
+        "Version 3, the newest, is withdrawn already, and version 2 is the highest live one. To go further back, name the"
+        " version: -e model_rollback_to=1.")
+    assert "and version 1 is stable. There is no older version" in rollback_plan(on_disk([1, 2], withdrawn=[3]), stable=1)["message"]
+
+
+@pytest.mark.parametrize("versions", [on_disk([1, 2]), on_disk([1], withdrawn=[2]), []], ids=["two", "one was withdrawn", "none"])
+@pytest.mark.parametrize("to", [None, 1])
+def test_where_nothing_is_deployed_nothing_serves(versions, to):
+    with pytest.raises(Error, match=r"not deployed here: nothing serves, .* playbooks/site\.yml") as caught:
+        rollback_plan(versions, to=to, deployed=False)
+    assert caught.value.code == "not_deployed"
 
 
 def test_an_older_withdrawn_version_does_not_stand_in_the_way():
@@ -89,3 +100,10 @@ def test_promoted_the_wrong_way():
     with pytest.raises(Error, match=r"the stable version is 1: that would be no way back.*promote.yml") as caught:
         rollback_plan(on_disk([1, 2, 3]), to=2, stable=1)
     assert (caught.value.code, caught.value.details) == ("not_backwards", {"version": 2, "stable": 1})
+
+
+def test_pinned_servers_that_serve_what_is_no_longer_live_are_led_back():
+    """Its folder was deleted by hand: nothing is to be withdrawn, and the label has to move."""
+    plan = rollback_plan(on_disk([1]), 1, stable=2)
+    assert plan == {"withdraw": [], "serves": 1, "message": ""}
+    assert "nothing to withdraw" in rollback_plan(on_disk([1]), 1, stable=1)["message"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 import pytest
 from cluster_objects import (
     APPS,
+    CLAIM,
     CORE,
     DEPLOYMENT,
     LOADED,
@@ -22,6 +23,8 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving import ro
 
 POD = CORE + "pods/pod-1"
 GPU = "Creating TensorFlow device (/device:GPU:0) -> (device: 0, name: Tesla P4, pci bus id: 0, compute capability: 6.1)\n"
+LOADING = "I loader_harness.cc:74] Loading servable version {name: mnist version: 1}\n"
+FAILED = "E retrier.cc:38] Loading servable: {name: mnist version: 1} failed: %s\n"
 CRASHED = {
     "restartCount": 1, "state": {"waiting": {"reason": "CrashLoopBackOff"}},
     "lastState": {"terminated": {"exitCode": 127, "reason": "Error"}},
@@ -178,6 +181,90 @@ class TestRollout:
         assert answer["failure"]["code"] == "claim_unbound"
         assert "claim mnist-deploy-acs-tensorflow-serving (5Gi, labels model=mnist) finds no" in answer["msg"]
 
+    @pytest.mark.parametrize("message", [
+        "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found",
+        '0/1 nodes are available: persistentvolumeclaim "mnist-deploy-acs-tensorflow-serving" not found.',
+        "0/1 nodes are available: 1 node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s).",
+    ])
+    def test_a_scheduler_that_came_before_the_claim_was_bound_is_asked_to_look_again(self, api, wait, clock, message):
+        """By itself it would come after five minutes."""
+        rolling(api, conditions=[{"type": "PodScheduled", "status": "False", "message": message}])
+        api.change(CLAIM, status={"phase": "Bound"})
+
+        def scheduler(method, path):
+            if (method, path) == ("PATCH", CLAIM):
+                clock.events[clock.now + 2] = lambda: (replace(api, DEPLOYMENT, deployment()), replace(api, POD, pod()))
+        api.on = scheduler
+        assert wait()["status"]["pods"][0]["ready"] and clock.now == 7
+        assert api.objects[CLAIM]["metadata"]["annotations"].keys() >= {
+            "mlops.tf-serving/scheduled-after", "meta.helm.sh/release-name"}
+
+    def test_a_scheduler_that_does_not_look_again(self, api, wait, clock):
+        rolling(api, conditions=[{
+            "type": "PodScheduled", "status": "False", "message": "pod has unbound immediate PersistentVolumeClaims."}])
+        api.change(CLAIM, status={"phase": "Bound"})
+        answer = wait(wait_timeout=12)
+        assert answer["failure"]["code"] == "claim_bound_since" and clock.now == 12
+        assert answer["msg"] == (
+            "Not rolled out after 12 s (serving_timeout). Pod pod-1 cannot be scheduled: pod has unbound immediate"
+            " PersistentVolumeClaims. Since then its claim mnist-deploy-acs-tensorflow-serving was bound, and the scheduler has not"
+            " looked again.")
+        versions = [one.body["metadata"]["annotations"]["mlops.tf-serving/scheduled-after"] for one in api.asked("PATCH", CLAIM)]
+        assert len(versions) == len(set(versions)) == 2, "what stays the same is no change"
+
+    def test_without_the_right_to_change_the_claim_it_comes_by_itself(self, api, wait, clock):
+        rolling(api, conditions=[{
+            "type": "PodScheduled", "status": "False", "message": "pod has unbound immediate PersistentVolumeClaims."}])
+        api.change(CLAIM, status={"phase": "Bound"})
+        api.forbidden = {("PATCH", "persistentvolumeclaims")}
+        clock.events = {301: lambda: (replace(api, DEPLOYMENT, deployment()), replace(api, POD, pod()))}
+        assert wait()["status"]["pods"][0]["ready"] and clock.now == 301
+
+    @pytest.mark.parametrize(("known", "seconds"), [([], 1), (["pod-1"], 71)], ids=["a new pod", "one of before"])
+    def test_a_version_that_can_never_be_loaded(self, api, wait, clock, known, seconds):
+        """The server tries again for minutes, and says why after one second."""
+        rolling(api)
+        api.logs["pod-1"] = LOADING
+        clock.events = {1: lambda: api.logs.update({"pod-1": LOADING + FAILED % "Not found: Could not find SavedModel at /m/1"})}
+        answer = wait(known)
+        assert answer["failure"] == {
+            "code": "model_not_loadable", "details": {"pod": "pod-1"}, "message": answer["msg"]} and clock.now == seconds
+        assert answer["msg"] == (
+            "Pod pod-1 cannot load version 1 of mnist: Not found: Could not find SavedModel at /m/1. Publish a version that it can"
+            " load under a new number (playbooks/publish.yml).")
+
+    def test_a_load_that_may_succeed_next_time(self, api, wait, clock):
+        rolling(api)
+        api.logs["pod-1"] = LOADING + FAILED % "Unavailable: stale file handle"
+        clock.events = {61: lambda: (
+            replace(api, DEPLOYMENT, deployment()), replace(api, POD, pod()), api.logs.update({"pod-1": LOADED}))}
+        assert wait()["status"]["pods"][0]["model_loaded"] == [1] and clock.now == 61
+
+    def test_a_load_that_did_not_succeed_in_time(self, api, wait, clock):
+        rolling(api)
+        api.logs["pod-1"] = LOADING + FAILED % "Unavailable: stale file handle"
+        answer = wait(wait_timeout=20)
+        assert answer["failure"]["code"] == "model_not_loadable" and clock.now == 20
+        assert answer["msg"].startswith(
+            "Not rolled out after 20 s (serving_timeout). Pod pod-1 cannot load version 1 of mnist: Unavailable: ")
+
+    def test_a_failure_in_the_log_of_a_pod_that_is_ready(self, api, wait):
+        """It serves another version."""
+        api.logs["pod-1"] = LOADED + FAILED % "Not found: x"
+        assert "failed" not in wait()
+
+    def test_a_server_that_sees_no_version(self, api, wait, clock):
+        rolling(api)
+        api.logs["pod-1"] = "W storage_path.cc:1] No versions of servable mnist found under base path /m\n" * 3
+        answer = wait()
+        assert answer["failure"]["code"] == "no_version" and clock.now == 90, "a NAS client may show a folder as it was a minute ago"
+        assert answer["msg"].startswith("Pod pod-1: No versions of servable mnist found under base path /m. The server sees no version")
+
+    def test_a_log_of_hours_is_judged_by_its_end(self, api, wait):
+        rolling(api)
+        wait(wait_timeout=1)
+        assert {one.query.get("tailLines") for one in api.asked("GET", "/log")} == {"400", None}, "the whole of it for the message only"
+
     def test_time_that_is_up_says_where_it_stands(self, api, wait, clock):
         rolling(api)
         api.logs["pod-1"] = "still loading"
@@ -274,6 +361,7 @@ class TestAddress:
         clock.events = {40: lambda: replace(api, SERVICE, service("LoadBalancer", {"ip": "10.0.0.9"}))}
         status = balanced(None)["status"]
         assert status["address"] == "10.0.0.9:9090" and status["service"]["address"] == "10.0.0.9" and clock.now == 40
+        assert status["reached_at"] == "10.0.0.9:9090"
 
     def test_it_does_not_come(self, api, balanced, clock):
         answer = balanced(None, address_timeout=25)

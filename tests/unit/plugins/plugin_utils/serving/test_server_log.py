@@ -91,3 +91,45 @@ def test_the_meaning_of_a_missing_driver_names_gpu():
 def test_tail_drops_empty_lines_and_says_nothing_twice():
     assert server_log.tail("a\n\nb \nc\n", lines=2) == "b\nc"
     assert server_log.tail("start\n10:01 no base path\n10:02 no base path\n10:03 no base path") == "start\n10:03 no base path"
+
+
+HARNESS = "E tensorflow_serving/core/loader_harness.cc:101] "
+NO_MODEL = "Could not find SavedModel .pb or .pbtxt at supplied export directory path: /m/1"
+BEGUN = "I tensorflow_serving/core/loader_harness.cc:74] Loading servable version {name: mnist version: %d}"
+
+
+@pytest.mark.parametrize(("line", "error"), [
+    ("E retrier.cc:38] Loading servable: {name: mnist version: 1} failed: Not found: " + NO_MODEL, "Not found: " + NO_MODEL),
+    (HARNESS + "Servable: {name: mnist version: 1} load failure: Data loss: not an sstable", "Data loss: not an sstable"),
+    (HARNESS + "Servable {name: mnist version: 1} cannot be loaded: NOT_FOUND: " + NO_MODEL, "NOT_FOUND: " + NO_MODEL),
+    (HARNESS + "Encountered an error for servable version {name: mnist version: 1}: Internal: x", "Internal: x"),
+])
+def test_a_load_that_did_not_succeed_in_the_words_of_several_releases(line, error):
+    again = "I retrier.cc:34] Retrying of Loading servable: {name: mnist version: 1} retry: 1"
+    standing = server_log.standing("\n".join([BEGUN % 1, line, again]))
+    assert standing.failed == [("mnist", 1, error)] and standing.no_version == ""
+
+
+@pytest.mark.parametrize("later", [BEGUN % 2, LOADED], ids=["another version", "a later attempt"])
+def test_what_came_later_counts(later):
+    failed = HARNESS + "Servable: {name: mnist version: 1} load failure: Not found: x"
+    other = failed.replace("mnist", "mnist-canary")
+    assert server_log.standing("\n".join([failed, other, later])).failed == [("mnist-canary", 1, "Not found: x")]
+
+
+@pytest.mark.parametrize("line", [
+    "No versions of servable mnist found under base path /m. Did you forget to name your leaf directory as a number (eg. '/1/')?",
+    "Could not find base path /serving/model/mnist for servable mnist",
+])
+def test_a_base_path_without_a_version(line):
+    text = "E file_system_storage_path_source.cc:268] FileSystemStoragePathSource: " + line
+    assert server_log.standing(text).no_version == line
+    assert server_log.standing(text + "\n" + BEGUN % 1).no_version == ""
+
+
+@pytest.mark.parametrize(("error", "final"), [
+    ("Not found: x", True), ("NOT_FOUND: x", True), ("Out of range: Read less bytes than requested", True), ("Data loss: x", True),
+    ("Unavailable: stale file handle", False), ("RESOURCE_EXHAUSTED: x", False), ("Internal: Not found: x", False),
+])
+def test_what_another_attempt_does_not_cure(error, final):
+    assert server_log.final(error) is final

@@ -60,6 +60,13 @@ def test_everything_that_can_be_set_reaches_the_chart():
     }
 
 
+def test_a_name_is_no_variable_of_the_container():
+    """Kubernetes replaces $(NAME) and $$ in arguments, and nothing in a mount's path."""
+    result = values(model_name="$(HOME) $$ $", mount_path="/serving/model/$(HOME)")
+    assert result["args"][1:] == ["--model_name=$$(HOME) $$$$ $$", "--model_base_path=/serving/model/$$(HOME)"]
+    assert result["mountPath"] == "/serving/model/$(HOME)"
+
+
 def test_words_become_lists_and_bools_become_words():
     result = values(args="--enable_batching --x='a b'", node_selector={"gpu": True}, image_pull_secrets=["mine"])
     assert result["args"][3:] == ["--enable_batching", "--x=a b"]

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import pytest
+from listed_versions import YES, entry, listed
 
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings import decisions
 
@@ -43,32 +44,155 @@ def test_a_name_of_its_own(policy, stable, version, own):
     assert decisions.trial({"policy": policy, "stable": stable}, {}, version)["own_name"] is own
 
 
-CHECKED = "It had passed its check before, so it was left. If it is to go: playbooks/rollback.yml."
-ALONE = "There is no older version to go back to, so it was left."
-
-
-@pytest.mark.parametrize(("status", "published", "version", "before", "left_because"), [
-    ({"policy": "latest"}, {"versions": [1, 2]}, 2, 1, ""),
-    ({"policy": "latest"}, {"versions": [1, 2, 4]}, 4, 2, ""),
-    ({"policy": "latest"}, {"versions": [2, 4]}, 2, None, ALONE),
-    ({"policy": "latest"}, {"versions": [2]}, 2, None, ALONE),
-    ({"policy": "latest"}, {}, 2, None, ALONE),
-    ({"policy": "latest"}, {"versions": [1, 2], "checked": "2026-11-22T16:18:00Z"}, 2, 1, CHECKED),
-    ({"policy": "latest"}, {"versions": [2], "checked": "2026-11-22T16:18:00Z"}, 2, None, CHECKED),
-    ({"policy": "pinned", "stable": 1}, {"versions": [1, 2]}, 2, 1, ""),
-    ({"policy": "pinned", "stable": 3}, {"versions": [1, 2, 3]}, 2, 3, ""),
-    ({"policy": "pinned", "stable": 2}, {"versions": [1, 2]}, 2, 2, ALONE),
-    ({"policy": "pinned", "stable": 1}, {"versions": [1, 2], "checked": "yes"}, 2, 1, CHECKED),
+@pytest.mark.parametrize(("status", "versions", "version", "before"), [
+    ({"policy": "latest"}, [1, 2], 2, 1),
+    ({"policy": "latest"}, [1, 2, 4], 4, 2),
+    ({"policy": "latest"}, [2, 4], 2, None),
+    ({"policy": "latest"}, None, 2, None),
+    ({"policy": "pinned", "stable": 1}, [1, 2], 2, 1),
+    ({"policy": "pinned", "stable": 3}, [1, 2, 3], 2, 3),
+    ({"policy": "pinned", "stable": 2}, [1, 2], 2, 2),
 ])
-def test_how_a_version_is_tried(status, published, version, before, left_because):
-    trial = decisions.trial(status, published, version)
-    assert (trial["before"], trial["goes_back"], trial["left_because"]) == (before, not left_because, left_because)
+def test_what_serves_while_a_version_is_tried(status, versions, version, before):
+    assert decisions.trial(status, {"versions": versions}, version)["before"] == before
+
+
+LATEST, PINNED = {"policy": "latest", "pods": [{}]}, {"policy": "pinned", "stable": 1, "pods": [{}]}
+WRONG = {"msg": "89.3% is over 15%.", "failure": {"code": "error_rate_exceeded"}}
+ALONE = "there is no older version to go back to"
+
+
+@pytest.mark.parametrize(("status", "entries", "version", "serves", "words"), [
+    # What never passed goes back to the version that servers take then.
+    (LATEST, [entry(1, YES), entry(2, None)], 2, 1,
+     "Version 2 failed and was withdrawn, and version 1 serves on every replica. 89.3%"),
+    (LATEST, [entry(1, YES), entry(2, None), entry(4, None)], 4, 2, "That one never passed its check either"),
+    (LATEST, [entry(1, None, published=None), entry(2, None)], 2, 1, "version 1 serves on every replica. 89.3%"),
+    # What once passed stays, and what others put there.
+    (LATEST, [entry(1, YES), entry(2, YES)], 2, None, "had passed its check before"),
+    (LATEST, [entry(2, YES)], 2, None, "had passed its check before"),
+    (LATEST, [entry(1, YES), entry(2, None, published=None)], 2, None, "not published by this collection"),
+    # Nothing to go back to is said first.
+    (LATEST, [entry(2, None)], 2, None, "Version 2 failed, and %s, so it was left. 89.3%%" % ALONE),
+    (LATEST, [entry(1, YES, "withdrawn"), entry(2, None)], 2, None, ALONE),
+    (LATEST, [entry(1, None, servable=False), entry(2, None)], 2, None, ALONE),
+    (LATEST, [entry(1, YES), entry(2, servable=False), entry(3, None)], 3, None, ALONE),  # servers would take 2
+    # Somebody else was quicker.
+    (LATEST, [entry(1, YES), entry(2, None), entry(3, None)], 2, None, "version 3 is live by now"),
+    (LATEST, [entry(1, YES), entry(2, None, "withdrawn")], 2, None, "not live on the NAS"),
+    (LATEST, [entry(1, YES)], None, None, "not known which version"),
+    # A candidate goes, and the stable version serves on.
+    (PINNED, [entry(1, YES), entry(2, None)], 2, 1, "version 1 serves on every replica"),
+    (PINNED, [entry(1, None), entry(2, None)], 2, 1, "That one never passed its check either"),
+    (PINNED, [entry(1, YES), entry(2, YES)], 2, None, "had passed its check before"),
+    ({**PINNED, "stable": 3}, [entry(2, None), entry(3, YES)], 2, 3, "version 3 serves on every replica"),
+    # A stable version that never passed goes back to what did, for servers take what they are told.
+    ({**PINNED, "stable": 3}, [entry(1, YES), entry(2, None), entry(3, None), entry(4, None)], 3, 1,
+     "version 1 serves on every replica"),
+    ({**PINNED, "stable": 3}, [entry(1, None, servable=False), entry(2, None), entry(3, None)], 3, 2,
+     "never passed its check either"),
+    ({**PINNED, "stable": 1}, [entry(1, None), entry(2, YES)], 1, None, ALONE),
+])
+def test_what_becomes_of_a_version_whose_trial_failed(status, entries, version, serves, words):
+    found = decisions.after_failure(status, listed(*entries), version, WRONG)
+    assert (found["goes_back"], found["withdraw"]) == (serves is not None, [version])
+    assert words in found["message"] and found["message"].endswith("89.3% is over 15%.") and found["reason"] == "89.3% is over 15%."
+    if serves:
+        assert found["serves"] == serves
+
+
+def test_in_check_mode_nothing_goes_back():
+    found = decisions.after_failure(LATEST, listed(entry(1, YES), entry(2, None)), 2, WRONG, check_mode=True)
+    assert not found["goes_back"] and found["message"].startswith("Version 2 failed. A run without --check goes back to version 1.")
+
+
+def test_nothing_goes_back_while_the_nas_is_not_known():
+    found = decisions.after_failure(LATEST, listed(problem="The NAS is gone."), 2, WRONG)
+    assert not found["goes_back"] and "The NAS is gone. 89.3%" in found["message"]
+
+
+def test_nothing_goes_back_for_what_was_not_measured():
+    found = decisions.after_failure(LATEST, listed(entry(1, YES), entry(2, None)), 2, {"msg": "No route.",
+        "failure": {"code": "unavailable"}})
+    assert not found["goes_back"] and "Version 2 could not be tried" in found["message"] and found["message"].endswith("No route.")
+    assert not decisions.after_failure(LATEST, listed(entry(1, YES), entry(2, None)), 2, {})["goes_back"]
+
+
+def report(pod, problem=None, **models):
+    return {"pod": pod, "problem": problem, "models": {
+        name: {"versions": [{"version": version, "state": state} for version, state in versions.items()]}
+        for name, versions in models.items()}}
+
+
+def missing(*replicas):
+    return {"failure": {"code": "version_not_available", "details": {"version": 2, "replicas": list(replicas)}}}
+
+
+HAS = report("a", mnist={1: "END", 2: "AVAILABLE"})
+
+
+@pytest.mark.parametrize(("failed", "tells"), [
+    ({}, False),
+    ({"msg": "template error"}, False),
+    *[({"failure": {"code": code}}, True) for code in sorted(decisions.TELLING)],
+    *[({"failure": {"code": code}}, False) for code in (
+        "unavailable", "deadline_exceeded", "port_forward_failed", "forbidden", "cluster_unreachable", "deployment_missing",
+        "no_ready_replica", "dataset_missing", "golden_missing", "library_missing", "not_found", "requests_failed", "conflict")],
+    # One replica that was asked is enough, and so is one limit.
+    ({"failure": {"code": "unavailable"}, "thresholds": [{"key": "max_error_rate", "passed": False}]}, True),
+    ({"failure": {"code": "unavailable"}, "thresholds": [{"key": "max_error_rate", "passed": True}]}, False),
+    ({"failure": {"code": "requests_failed"}, "thresholds": [{"key": "max_failed_requests", "passed": False}]}, False),
+    ({"failure": {"code": "requests_failed"}, "replicas": [{"errors": {"UNAVAILABLE": 3, "DEADLINE_EXCEEDED": 1}}]}, False),
+    ({"failure": {"code": "requests_failed"}, "replicas": [{"errors": {"UNAVAILABLE": 3}}, {"errors": {"INTERNAL": 1}}]}, True),
+    # It does not load.
+    (missing(report("a", mnist={1: "AVAILABLE", 2: "END"}), HAS), True),
+    (missing(report("a", mnist={1: "AVAILABLE"})), True),
+    (missing(report("a", problem="port-forward failed")), False),
+    (missing(report("a", problem="port-forward failed"), HAS), False),
+    (missing(report("a", problem="port-forward failed"), report("b", mnist={2: "LOADING"})), True),
+    (missing(), True),  # it has ended its servers
+    ({"failure": {"code": "version_not_available", "details": {"pods": ["a"]}}}, True),
+    ({"failure": {"code": "version_not_available", "details": None}}, True),
+])
+def test_which_failures_tell_of_the_version(failed, tells):
+    assert decisions.tells_of_version(failed, 2) is tells
+
+
+def test_a_release_without_pods_tells_nothing():
+    assert decisions.tells_of_version(missing(), 2, had_pods=False) is False
+    found = decisions.after_failure({**LATEST, "pods": []}, listed(entry(1, YES), entry(2, None)), 2, missing())
+    assert not found["goes_back"]
+
+
+@pytest.mark.parametrize(("status", "found", "version", "words"), [
+    ({"policy": "latest", "canary": None}, listed(), None, "take the highest version by themselves"),
+    ({"policy": "pinned", "stable": 2, "canary": None}, listed(), None, "version 2 is stable, and there is no candidate"),
+    ({"policy": "pinned", "stable": 1, "canary": 2}, listed(entry(1, None), entry(2, YES)), 2, ""),
+])
+def test_what_is_promoted(status, found, version, words):
+    plan = decisions.promotion(status, found)
+    assert (plan["version"], plan["problem"], bool(plan["message"])) == (version, "", bool(words)) and words in plan["message"]
+
+
+@pytest.mark.parametrize(("found", "words"), [
+    (listed(entry(1, YES), entry(2, None)),
+     "never passed its check, so it is not promoted. playbooks/publish.yml -e model_archive=https://x/2.tgz"),
+    (listed(entry(1, YES), entry(2, None, source=None)), "-e model_archive=ARCHIVE"),
+    (listed(entry(1, YES)), "Candidate 2 is not on the NAS"),
+    (listed(entry(1, YES), entry(2, YES, "withdrawn")), "Candidate 2 is not on the NAS"),
+    (listed(problem="The NAS is gone."), "is not known: The NAS is gone."),
+])
+def test_what_is_not_promoted(found, words):
+    plan = decisions.promotion({"policy": "pinned", "stable": 1, "canary": 2}, found)
+    assert (plan["version"], plan["message"]) == (None, "") and words in plan["problem"]
 
 
 @pytest.mark.parametrize(("published", "passed", "keep", "due"), [
-    ({"versions": [1], "aside": [], "checked": None}, [1], 3, True),  # to note
-    ({"versions": [1], "aside": [], "checked": "yes"}, [1], 3, False),
-    ({"versions": [1], "aside": [], "checked": None}, [], 3, False),
+    ({"versions": [1], "aside": [], "listed": [entry(1, None)]}, [1], 3, True),  # to note
+    ({"versions": [1, 2], "aside": [], "listed": [entry(1, YES), entry(2, None)], "version": 1}, [2], 3, True),
+    ({"versions": [1], "aside": [], "listed": [entry(1, YES)]}, [1], 3, False),
+    ({"versions": [1], "aside": [], "listed": [entry(1, None, published=None)]}, [1], 3, False),  # nowhere to note it
+    ({"versions": [1], "aside": [], "listed": [entry(1, None)]}, [], 3, False),
     ({"versions": [1, 2, 3], "aside": []}, [], 3, False),
     ({"versions": [1, 2, 3, 4], "aside": []}, [], 3, True),
     ({"versions": [1], "aside": [2, 3, 4, 5]}, [], 3, True),
@@ -77,6 +201,25 @@ def test_how_a_version_is_tried(status, published, version, before, left_because
 ])
 def test_is_there_anything_to_note_or_delete(published, passed, keep, due):
     assert decisions.pruning_due(published, passed, keep) is due
+
+
+@pytest.mark.parametrize(("status", "published", "spared"), [
+    ({"all_asked": True, "in_use": [2]}, {"versions": [1, 2]}, [2]),
+    ({"all_asked": False, "in_use": [2]}, {"versions": [1, 2], "aside": [3]}, [1, 2, 3]),  # one has not said what it uses
+    ({"all_asked": False, "in_use": []}, {}, []),
+    ({}, {"versions": [1, 2]}, []),  # the role alone
+])
+def test_what_is_not_deleted(status, published, spared):
+    assert decisions.spared(status, published) == spared
+
+
+@pytest.mark.parametrize(("run", "skip", "left_out"), [
+    (["all"], [], False), (["check"], [], False), (["model", "check"], [], False), (["model"], [], True), (["tagged"], [], False),
+    (["all"], ["check"], True), (["all"], ["model"], False), (["check"], ["check"], True), (["untagged"], [], True),
+    (["all"], ["tagged"], True), (["all"], ["all"], True),
+])
+def test_steps_that_tags_leave_out(run, skip, left_out):
+    assert decisions.left_out("check", run, skip) is left_out
 
 
 @pytest.mark.parametrize(("listed", "versions", "problem"), [

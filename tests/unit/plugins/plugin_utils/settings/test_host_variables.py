@@ -113,3 +113,71 @@ def test_names_of_the_inventory_are_known():
 def test_plain():
     lazy = types.MappingProxyType({1: ("a", types.MappingProxyType({"b": None}))})
     assert plain(lazy) == {"1": ["a", {"b": None}]} and isinstance(plain(lazy)["1"], list)
+
+
+class Play(Hosts):
+    """Of three models. What was answered at launch goes before what the inventory says of each."""
+
+    def __init__(self, inventory, launched):
+        super().__init__({}, launched)
+        self.of_each, self.read = inventory, []
+
+    def __getitem__(self, host):
+        self.read.append(host)
+        return Undefined({**self.of_each[host], **self._variable_manager._extra_vars})
+
+    def get_vars(self, host, include_hostvars):
+        return {**self.of_each[host], **self._variable_manager._extra_vars}
+
+
+class Undefined(dict):
+    """Variables of which one cannot be worked out."""
+
+    def __getitem__(self, name):
+        if super().__getitem__(name) == "undefined":
+            raise AnsibleError("undefined")
+        return super().__getitem__(name)
+
+
+def play(inventory, launched=None, **known):
+    """What mnist sees in a play of all models of the inventory."""
+    launched = {} if launched is None else launched
+    hosts = Play(inventory, launched)
+    task = {"inventory_hostname": "mnist", "hostvars": hosts, "ansible_play_hosts_all": list(inventory)}
+    return HostVariables({**task, **inventory["mnist"], **launched}, Templar(**known))
+
+
+def alike(golden, launched=None, **known):
+    """Whose check_golden is the same as that of mnist. golden: what the inventory says of each host."""
+    launched = launched or {}
+    found = play({host: {"check_golden": value} for host, value in golden.items()}, launched, **known)
+    answer = found.alike("check_golden")
+    assert found.hosts._variable_manager._extra_vars is launched
+    return answer
+
+
+@pytest.mark.parametrize("launched", [None, {"check_golden": ""}], ids=["the inventory's", "an unanswered question"])
+def test_who_has_the_same(launched):
+    assert alike({"mnist": "/a.npz", "cifar": " /a.npz", "iris": "/b.npz"}, launched) == ["mnist", "cifar"]
+    assert alike({"cifar": "undefined", "mnist": "/a.npz", "iris": None}, launched) == ["mnist"]
+
+
+def test_what_was_given_at_launch_is_everybodys_unless_it_differs_by_host():
+    assert alike({"mnist": "/a.npz", "cifar": "/b.npz"}, {"check_golden": "/c.npz"}) == ["mnist", "cifar"]
+    assert alike({"mnist": "/a.npz", "cifar": "/b.npz"}, {"check_golden": "{{ name }}"}, name="/mnist.npz") == ["mnist"]
+    assert variables({}, {"check_golden": "", "check_tests": "5"}).launched() == {"check_tests"}
+
+
+def test_who_has_the_same_by_what_follows_from_other_variables():
+    found = play({"mnist": {}, "cifar": {"model_name": "mnist"}, "iris": {"serving_release": "mnist-deploy"},
+                  "wine": {"serving_release": "mnist-deploy", "serving_namespace": "team-b"}, "iris_2": {}})
+    assert found.alike("serving_release") == ["mnist", "cifar", "iris", "wine"]
+    assert found.alike("serving_release", "serving_namespace") == ["mnist", "cifar", "iris"]
+    assert found.alike("model_base_path") == ["mnist", "cifar"]
+    assert sorted(found.hosts.read) == ["cifar", "iris", "iris_2", "wine"], "each is read once, and nobody reads oneself"
+
+
+def test_one_of_two_that_was_given_at_launch_says_nothing_of_the_other():
+    inventory = {"mnist": {}, "cifar": {"serving_namespace": "team-b"}}
+    assert play(inventory, {"serving_release": "x"}).alike("serving_release") == ["mnist", "cifar"]
+    assert play(inventory, {"serving_release": "x"}).alike("serving_release", "serving_namespace") == ["mnist"]

@@ -1,7 +1,22 @@
-"""Names of Kubernetes objects are the tutorial's."""
+"""Names of Kubernetes objects are the tutorial's, and fit whatever the model is called."""
 from __future__ import annotations
 
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.names import CHART, object_names
+import random
+import re
+import string
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.names import CHART, label_value, object_names, release_name
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.record import MODEL
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.values import Unfit
+
+# By Kubernetes' own documentation.
+DNS_1035 = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")  # of a Service
+LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+HELM_LENGTH = 53  # of a release's name
 
 
 def test_the_tutorials_names():
@@ -15,3 +30,69 @@ def test_the_tutorials_names():
         "selector": "app.kubernetes.io/name=acs-tensorflow-serving,app.kubernetes.io/instance=mnist-deploy",
     }
     assert CHART == "acs-tensorflow-serving"
+
+
+def takes(name):
+    try:
+        return MODEL.read(name) == name
+    except Unfit:
+        return False
+
+
+MODELS = st.one_of(st.text(max_size=200), st.from_regex(r"[A-Za-z0-9._-]{1,200}", fullmatch=True)).filter(takes)
+
+
+@pytest.mark.parametrize(("model", "release", "label"), [
+    ("mnist", "mnist-deploy", "mnist"),
+    ("m" * 33, "m" * 33 + "-deploy", "m" * 33),
+    ("m" * 34, "m" * 22 + "-deploy-507d000152", "m" * 34),
+    ("fraud-detection", "fraud-detection-deploy", "fraud-detection"),
+    ("fraud_detection", "fraud-detection-deploy-83089932c4", "fraud_detection"),
+    ("Resnet50", "resnet50-deploy-", "Resnet50"),
+    ("bert.v2", "bert-v2-deploy-", "bert.v2"),
+    ("3d-net", "model-3d-net-deploy-", "3d-net"),
+    ("欺诈", "model-deploy-", "model-"),
+    ("-x-", "x-deploy-", "x-"),
+    ("a b", "a-b-deploy-", "a-b-"),
+    ("m" * 64, "m" * 22 + "-deploy-", "m" * 52 + "-"),
+])
+def test_what_follows_from_a_models_name(model, release, label):
+    # Where something was changed or cut, a hash stands at the end.
+    assert re.fullmatch(re.escape(release) + ("[0-9a-f]{10}" if release.endswith("-") else ""), release_name(model))
+    assert re.fullmatch(re.escape(label) + ("[0-9a-f]{10}" if label.endswith("-") else ""), label_value(model))
+
+
+@given(MODELS)
+@example("a" * 200)
+@example("é" * 100)
+@example("A-" * 100)
+@example("x" * 21 + "-" * 100 + "y")
+@example("$(HOME)")
+def test_whatever_the_name_what_follows_from_it_fits(model):
+    release, label = release_name(model), label_value(model)
+    names = object_names(release)
+    for kind in ("deployment", "service", "claim", "parameters", "model_config", "check"):
+        assert DNS_1035.fullmatch(names[kind]), kind
+    assert len(release) <= HELM_LENGTH and LABEL_VALUE.fullmatch(release) and LABEL_VALUE.fullmatch(label) and label
+    assert (release, label) == (release_name(model), label_value(model))
+
+
+@given(MODELS)
+def test_a_name_that_fits_stays_as_it_is(model):
+    by_hand = model + "-deploy"
+    if DNS_1035.fullmatch(by_hand + "-" + CHART):
+        assert release_name(model) == by_hand
+    else:
+        assert re.search("-deploy-[0-9a-f]{10}$", release_name(model))
+    if LABEL_VALUE.fullmatch(model):
+        assert label_value(model) == model
+
+
+def test_no_two_of_many_names_give_the_same():
+    chance = random.Random(1)
+    letters = string.ascii_lowercase[:3] + "ABC_-. é"
+    names = {"".join(chance.choices(letters, k=chance.randint(1, 8))) for _number in range(50000)}
+    names |= {"m" * 60 + name for name in names}
+    names = {name for name in names if takes(name)}
+    assert len(names) > 50000
+    assert len({release_name(name) for name in names}) == len({label_value(name) for name in names}) == len(names)

@@ -167,7 +167,15 @@ def test_what_a_run_has_found_is_a_default(name, given, value):
     ({"serving_release": "m" * 41}, "use at most 40 lower case letters"),
     ({"serving_namespace": "a_b"}, "serving_namespace is 'a_b': use at most 63 lower case letters"),
     ({"serving_namespace": "a" * 64}, "use at most 63 lower case letters"),
-    ({"serving_model_name": "a b"}, "serving_model_name is 'a b': use at most 63 letters"),
+    ({"serving_model_name": "a/b"}, "serving_model_name is 'a/b': use at most 200 bytes, without '/', ':' and control characters"),
+    ({"model_name": "a:b"}, "model_name is 'a:b': use at most 200 bytes"),
+    ({"model_name": "a\nb"}, "use at most 200 bytes"), ({"model_name": "a\x00b"}, "use at most 200 bytes"),
+    ({"model_name": ".."}, "use at most 200 bytes"), ({"model_name": ".staging-x"}, "use at most 200 bytes"),
+    ({"model_name": "é" * 101}, "use at most 200 bytes"), ({"model_name": "a" * 201}, "use at most 200 bytes"),
+    ({"model_name": "\ud800"}, "use at most 200 bytes"),
+    ({"model_name": ["a"]}, "model_name is ['a']: a text is needed."),
+    ({"serving_release": "Bad_Name"}, "serving_release is 'Bad_Name': use at most 40 lower case letters"),
+    ({"volume_model": "a b"}, "volume_model is 'a b': use at most 63 letters"),
     ({"serving_mount_path": "serving"}, "serving_mount_path is 'serving': use an absolute path, without '..'."),
     ({"serving_mount_path": "/a/../b"}, "use an absolute path, without '..'."),
     ({"serving_storage": "5 GB"}, "serving_storage is '5 GB': use a Kubernetes quantity such as 5Gi."),
@@ -215,6 +223,7 @@ def test_what_a_run_has_found_is_a_default(name, given, value):
     ({"check_batch_size": 64, "serving_batching": {"max_batch_size": 32}},
      "check_batch_size is 64, and serving_batching.max_batch_size is 32: servers refuse larger requests."),
     ({"check_tls_ca_cert": "/ca.pem"}, "check_tls_ca_cert is '/ca.pem': check_tls is false: set check_tls to true"),
+    ({"check_record": "yes"}, "check_record is True: check_golden does not say where: set it to the path of a file"),
 ])
 def test_what_is_wrong_is_named_with_value_and_way_out(given, says):
     found = problems(**given)
@@ -227,7 +236,7 @@ def test_what_is_wrong_is_named_with_value_and_way_out(given, says):
 
 def test_all_problems_at_once_and_what_follows_from_one_is_not_said_again():
     found = problems(
-        serving_release="Blue", serving_namespace="a_b", model_name="a b", gpu="flase", check_tests=0, serving_version_policy="x",
+        serving_release="Blue", serving_namespace="a_b", model_name="a/b", gpu="flase", check_tests=0, serving_version_policy="x",
     )
     assert sorted(found) == ["check_tests", "gpu", "model_name", "serving_namespace", "serving_release", "serving_version_policy"]
     with pytest.raises(Wrong) as error:
@@ -245,10 +254,37 @@ def test_only_what_is_asked_for_is_looked_at():
 
 def test_a_default_that_cannot_be_says_what_it_follows_from():
     with pytest.raises(Wrong) as error:
-        settle("fraud_detection", {})
-    assert list(error.value.problems) == ["serving_release"]
-    assert error.value.message.startswith("serving_release is 'fraud_detection-deploy': use at most 40 lower case letters")
-    assert error.value.message.endswith("(it follows from model_name).")
+        settle("team/mnist", {})
+    assert list(error.value.problems) == ["model_name"]
+    assert error.value.message.startswith("model_name is 'team/mnist': use at most 200 bytes")
+    assert error.value.message.endswith("(it follows from inventory_hostname).")
+
+
+@pytest.mark.parametrize("name", [
+    "fraud_detection", "Resnet50", "bert.v2", "3d-net", "-x-", "欺诈检测", "a b", "it's \"x\" \\ $(HOME) $$", "x" * 200,
+    "mnist-canary",
+])
+def test_a_models_name_stays_as_written_wherever_it_is_a_name(name):
+    found = settle(name, SMALLEST)
+    assert {found["model"]["name"], found["serving"]["model_name"]} == {name}
+    assert {found["check"]["model_name"], found["check"]["served_name"]} == {name}
+    assert found == settle("another", {**SMALLEST, "model_name": name})
+    assert settle(name, {"check_candidate": True}, ["check"])["check"]["served_name"] == name + "-canary"
+    assert {found["model"]["base_path"], found["volume"]["path"], found["serving"]["mount_path"]} == {"/serving/model/" + name}
+    assert found["volume"]["model"] == found["serving"]["volume_labels"]["model"]
+    assert found["volume"]["claim"] == found["serving"]["names"]["claim"] == found["serving"]["release"] + "-acs-tensorflow-serving"
+
+
+@pytest.mark.parametrize("value", [
+    ["a"], [{}], [[]], {}, {"a": 1}, {"a": [1]}, "x", 5, -1, 1.5, True, "/", "..", "\x00", "a\nb", "[", "{", "\ud800",
+], ids=repr)
+def test_whatever_somebody_writes_is_answered_in_a_sentence(value):
+    required = needed_by(["model", "volume", "serving", "scaling", "check"])
+    for name in VARIABLES:
+        try:
+            settle("mnist", {**SMALLEST, name: value}, required=required, hosts=["nas-node"])
+        except Wrong as wrong:
+            assert name in wrong.message
 
 
 @pytest.mark.parametrize(("missing", "says"), [

@@ -1,0 +1,246 @@
+# Copyright (c) The mlops.tf_serving developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a run does that has a version to bring: fetch, unpack, check, and make it live by one rename.
+
+Imported where there is something to do, for most runs only look, and on the node each compiles anew all that it imports.
+"""
+
+import contextlib
+import hashlib
+import os
+import posixpath
+from typing import Iterator, List, Optional, Tuple
+
+from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import archive, download, savedmodel, warmup
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.look import Look, file_sha256, stamp
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Archive, version_number
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.staging import staging, sync_folder
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.versions import Record, Result, now, numbers, sizes_of
+
+ORIGIN = ("source", "sha256", "size", "etag", "last_modified")  # of a record: the archive that it came in
+
+
+class Bringing(Look):
+    """The real run."""
+
+    only_looks = False
+
+    def _conclude(self, before: List[int], record: Record, back: bool) -> Result:
+        needs = self._needs(record, back)
+        if needs:
+            return {"changed": False, "needs": needs}
+        with staging(self.staging, self.request.lock_timeout, "publishing " + self.archive.name) as (work, made):
+            record, changed = self._carry_out(work, made)
+        return self._result(record, before, changed, sorted(self.versions()))
+
+    def _carry_out(self, work: str, made: List[str]) -> Tuple[Record, bool]:
+        """With the lock held. Returns (record, did anything change)."""
+        record, back = self._found()  # again: the run that held the lock may have published the same
+        unfinished = [version for version in self.unfinished() if not back or version != record["version"]]
+        for version in unfinished:
+            self.take_out(version, work, made)
+        changed = False
+        if back and self._is_there(record):
+            record, changed = self._bring_back(record, work, made), True
+        elif back or not record:
+            record, changed = self._bring(work, made)
+        return record, changed or bool(unfinished)
+
+    def _is_there(self, record: Record) -> bool:
+        """Is the data of a version that was taken away at hand, as it was published?"""
+        return bool(self.folder(record["version"]) and self.whole(record["version"]))
+
+    def _needs(self, record: Record, back: bool) -> List[str]:
+        """What has to come from the controller first."""
+        if record and (not back or self._is_there(record)):
+            return []
+        needs = ["archive"] if self.archive.kind == "controller" and not self.archive.path else []
+        return needs + (["warmup"] if self.request.warmup and not self.request.warmup_samples else [])
+
+    def _bring_back(self, record: Record, work: str, made: List[str]) -> Record:
+        """Back into the base path, and only then without its mark: whoever dies between leaves it withdrawn."""
+        version = record["version"]
+        if version not in self.versions():
+            os.rename(os.path.join(self.withdrawn, self.aside()[version]), os.path.join(self.base, str(version)))
+            sync_folder(self.base)
+        record = _unmarked(record)
+        self.write_record(record, work, made)
+        with contextlib.suppress(OSError):
+            os.rmdir(self.withdrawn)
+        return record
+
+    def _bring(self, work: str, made: List[str]) -> Tuple[Record, bool]:
+        """Fetch, unpack, check, rename. Returns (record, did a version appear)."""
+        record, folder = self._unpacked(work)
+        version = record["version"]
+        before = self.stored(version)
+        if version in self.versions():
+            self._must_be_same(version, record["files"])
+            if self.whole(version):
+                # Among the files are warm-up records that were made here.
+                kept = ("files", "warmup", "published", "checked", "withdrawn")
+                record.update({key: before[key] for key in kept if key in before})
+            self.write_record(record, work, made)
+            return record, False
+        gone = self.what_became_of(before)
+        if gone and before.get("digest") != record["digest"]:
+            raise self._used(before, gone)
+        if gone and not self.request.reinstate:
+            record = dict(before, **{key: record[key] for key in ORIGIN})  # known without a download next time
+            self.write_record(record, work, made)
+            return record, False
+        self._must_be_newest(version)
+        self._add_warmup(record, folder)
+        self._make_live(record, folder, {gone: before[gone]} if gone else {}, work, made)
+        return record, True
+
+    def _unpacked(self, work: str) -> Tuple[Record, str]:
+        """What the archive holds, checked: (its record, its folder)."""
+        path, origin = self._fetched(work)
+        unpacked = os.path.join(work, "unpacked")
+        with _named(self.archive):
+            files = archive.unpack(path, unpacked, self.request.max_size)
+        if self.stamp and self._read(path, stamp) != self.stamp:
+            raise Error(
+                "model_archive %s was changed while it was read. Run again once it is complete." % self.archive.name,
+                "archive_changed",
+            )
+        with _named(self.archive):
+            top = _model_folder(files)
+            archive_version, version = _version(top, self.request.version)
+            folder = os.path.normpath(os.path.join(unpacked, top))
+            signatures = savedmodel.inspect(folder)["signatures"]
+            warmups = warmup.inspect(folder, signatures)
+        inside = len(top) + 1 if top else 0
+        files = {path[inside:]: file for path, file in sorted(files.items()) if path.startswith(top + "/") or not top}
+        return dict(
+            origin, version=version, archive_version=archive_version, files=files, digest=_digest(files),
+            signatures=signatures, warmup=warmups, published=now(),
+        ), folder
+
+    def _fetched(self, work: str) -> Tuple[str, Record]:
+        """(path of the archive, where it came from)"""
+        origin: Record = {"source": self.archive.name, "size": None, "etag": None, "last_modified": None}
+        if self.archive.url:
+            path = os.path.join(work, "archive")
+            origin.update(download.fetch(self.archive.url, path, self.request.max_size))
+            if self.checksum not in (None, origin["sha256"]):
+                raise self._mismatch(origin["sha256"])
+            return path, origin
+        if self.archive.path is None:
+            raise Error("Another run took the version away in the meantime. Run again.", "changed_meanwhile")
+        origin.update(size=os.path.getsize(self.archive.path), sha256=self.checksum)
+        return self.archive.path, origin
+
+    def _add_warmup(self, record: Record, folder: str) -> None:
+        """The samples as warm-up requests, unless the archive brought its own."""
+        request = self.request
+        if not request.warmup or record["warmup"]:
+            return
+        with _named(self.archive):
+            record["warmup"] = warmup.write(
+                folder, request.warmup_samples, request.warmup_signature, record["signatures"], posixpath.basename(self.base_path)
+            )
+        path = os.path.join(folder, warmup.FILE)
+        record["files"][warmup.FILE] = {"size": os.path.getsize(path), "sha256": file_sha256(path)}
+
+    def _make_live(self, record: Record, folder: str, mark: Record, work: str, made: List[str]) -> None:
+        """By one rename. mark: what became of it before."""
+        version = record["version"]
+        for path, dummy, dummy in os.walk(folder):
+            sync_folder(path)
+        # The record first: a version is never without it, and a record without its version is not looked at. A mark goes
+        # last: whoever dies before leaves the version withdrawn.
+        self.write_record(dict(record, **mark), work, made)
+        try:
+            os.rename(folder, os.path.join(self.base, str(version)))
+        except BaseException:
+            if not mark:
+                os.unlink(self.record_path(version))
+            raise
+        sync_folder(self.base)
+        if mark:
+            self.write_record(record, work, made)
+            self.discard(self.withdrawn, self.aside().get(version), work)
+
+    def _used(self, record: Record, gone: str) -> Error:
+        return Error(
+            "Version %d was %s (%s), and the archive %s holds other content. A number is used once: publish a new one, in the"
+            " archive's folder or with model_version (live: %s)."
+            % (record["version"], gone, record[gone].get("reason") or record[gone].get("at"), self.archive.name,
+               numbers(self.versions()) or "none"),
+            "version_used", version=record["version"],
+        )
+
+    def _must_be_same(self, version: int, files: archive.Files) -> None:
+        folder = os.path.join(self.base, self.versions()[version])
+        sizes = sizes_of(folder)
+        if warmup.FILE not in files:
+            sizes.pop(warmup.FILE, None)  # written here, from samples
+        differing = sorted(
+            path for path in set(sizes) | set(files)
+            if path not in sizes or path not in files or sizes[path] != files[path]["size"]
+            or file_sha256(os.path.join(folder, path)) != files[path]["sha256"]
+        )
+        if differing:
+            raise Error(
+                "Version %d is live in %s with other content than the archive's (%s%s). A live version is never"
+                " overwritten, for servers would not load it again: publish a new number, in the archive's folder or with"
+                " model_version (live: %s)."
+                % (version, self.base_path, differing[0], " and %d files more" % (len(differing) - 1) if differing[1:] else "",
+                   ", ".join(str(number) for number in sorted(self.versions()))),
+                "version_differs", version=version, differing=differing[:20],
+            )
+
+
+def _unmarked(record: Record) -> Record:
+    return {key: value for key, value in record.items() if key not in ("withdrawn", "pruned")}
+
+
+@contextlib.contextmanager
+def _named(source: Archive) -> Iterator[None]:
+    """What is wrong with an archive is said with its name: in a log of many models there are many archives."""
+    try:
+        yield
+    except Error as error:
+        raise Error("model_archive %s: %s" % (source.name, error.message), error.code, **error.details) from error
+
+
+def _model_folder(files: archive.Files) -> str:
+    """The one folder with a saved_model.pb, "" for the archive's own top."""
+    tops = sorted(posixpath.dirname(path) for path in files if posixpath.basename(path) == savedmodel.SAVED_MODEL)
+    if len(tops) == 1:
+        return str(tops[0])
+    if tops:
+        raise Error(
+            "The archive holds %d models (%s). Pack one version per archive."
+            % (len(tops), ", ".join(top or "." for top in tops[:5])), "several_models", folders=tops,
+        )
+    raise Error(
+        "The archive holds no saved_model.pb (it holds: %s). Pack the version folder that the export wrote, such as"
+        " mnist/1/saved_model.pb." % (", ".join(sorted(files)[:5]) or "nothing"), "no_saved_model",
+    )
+
+
+def _version(top: str, wanted: Optional[int]) -> Tuple[Optional[int], int]:
+    """(the number that the archive's folder says or None, the number to publish)."""
+    name = posixpath.basename(top)
+    own = None
+    with contextlib.suppress(Error):
+        own = version_number(name, "The archive's folder")
+    version = own if wanted is None else wanted
+    if version is None:
+        raise Error(
+            "The archive has its model %s, and a version's folder has a whole number from 1 for a name (1, 2, ...). Rename the"
+            " folder or set model_version." % ("in the folder %r" % name if name else "at its top, without a version folder"),
+            "version_invalid" if name else "version_missing", folder=top,
+        )
+    return own, version
+
+
+def _digest(files: archive.Files) -> str:
+    """One sum for a version's content, whatever it was packed in."""
+    return hashlib.sha256(
+        "".join("%s  %s\n" % (files[path]["sha256"], path) for path in sorted(files)).encode("utf-8", "surrogateescape")
+    ).hexdigest()

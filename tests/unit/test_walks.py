@@ -1,0 +1,283 @@
+"""Random lives of a model: whatever was done, killed and broken by hand, status says what is, and no version that never passed its
+check serves after a run that ended well without saying so."""
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import random
+import re
+import tempfile
+import textwrap
+from pathlib import Path
+
+import pytest
+import walks
+import yaml
+from walks import BAD, BROKEN, GOOD, Killed, Playbooks, World, archive
+
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving import promotion, replica_versions
+
+ROOT = Path(__file__).resolve().parents[2]
+LENGTH = 9  # things that happen in a walk
+FILES = {
+    "site": "playbooks/site.yml", "publish": "playbooks/publish.yml", "promote": "playbooks/promote.yml",
+    "rollback": "playbooks/rollback.yml", "tell": "playbooks/status.yml",
+    "try_version": "playbooks/tasks/try_version.yml", "failed_trial": "playbooks/tasks/failed_trial.yml",
+    "go_back": "playbooks/tasks/go_back.yml", "show_versions": "playbooks/tasks/show_versions.yml",
+    "serving": "roles/serving/tasks/main.yml", "serving_pin": "roles/serving/tasks/pin.yml",
+    "serving_settle": "roles/serving/tasks/settle.yml", "serving_candidate": "roles/serving/tasks/candidate.yml",
+    "serving_promote": "roles/serving/tasks/promote.yml",
+}
+
+
+# --- the steps of the driver are those of the playbooks ---
+
+def steps_of(tasks):
+    """(action, condition) of each task of a file, blocks and what rescues them included."""
+    for task in tasks:
+        action, arguments = next(
+            ((name.rpartition(".")[2], value) for name, value in task.items() if "." in name), (None, None))
+        when = task.get("when", [])
+        condition = " and ".join(when if isinstance(when, list) else [when])
+        for part in ("tasks", "block", "rescue", "always"):
+            yield from steps_of(task.get(part, ()))
+        if action in ("import_role", "include_role"):
+            role = arguments["name"].rpartition(".")[2]
+            yield ("%s/%s" % (role, arguments["tasks_from"]) if "tasks_from" in arguments else role), condition
+        elif action in ("import_tasks", "include_tasks", "import_playbook"):
+            yield arguments.rpartition("/")[2], condition
+        elif action:
+            yield action, condition
+
+
+def steps_in(method):
+    """The same of a method of Playbooks, in the order in which they stand there."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(getattr(Playbooks, method))))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "step"]
+    for call in sorted(calls, key=lambda call: call.lineno):
+        yield call.args[0].value, call.keywords[0].value.value if call.keywords else ""
+
+
+@pytest.mark.parametrize("method", FILES)
+def test_the_driver_takes_the_steps_of_the_file(method):
+    assert list(steps_in(method)) == list(steps_of(yaml.safe_load((ROOT / FILES[method]).read_text())))
+
+
+# --- an eye of its own ---
+
+class Eye:
+    """What is, by the folders, the records and the servers' memory; no code of the collection."""
+
+    def __init__(self, world):
+        base = world.base
+        names = [path.name for path in base.iterdir()] if base.is_dir() else []
+        self.live = {int(name) for name in names if name.isdigit()}
+        self.records = {
+            int(path.stem): json.loads(path.read_text()) for path in sorted((base / ".provenance").glob("*.json"))}
+        self.pods = [server.available("mnist") | server.available("mnist-canary") if server.ready else set()
+                     for server in [*world.servers, *world.starting]]
+        self.serving = {max(server.available("mnist")) for server in world.servers if server.available("mnist")}
+
+    def passed(self, version):
+        return bool(self.records.get(version, {}).get("checked"))
+
+
+def rows(lines):
+    """{version: [cells]} of the table that status prints."""
+    cells = [line.split() for line in lines if line[:1].isdigit()]
+    return {int(row[0]): row[1:] for row in cells}
+
+
+def compare(world, story):
+    """status.yml against the eye."""
+    world.network_down = False
+    playbooks = Playbooks(world)
+    assert playbooks.run("tell") is None, story
+    world.tick()
+    eye, said = Eye(world), playbooks.said
+    shown, remarks = rows(said), "\n".join(line for line in said if line.startswith("remark"))
+    assert {version for version, row in shown.items() if row[0] in ("live", "unfinished")} == eye.live, story
+    for version, row in shown.items():
+        state, checked, number, _of, total = row[:5]
+        record = eye.records.get(version, {})
+        assert (int(number), int(total.rstrip("?"))) == (sum(version in pod for pod in eye.pods), len(eye.pods)), (story, said)
+        if version in eye.live:
+            assert checked == (record.get("checked") or "never"), (story, said)
+            assert (state == "unfinished") <= bool(record.get("withdrawn")), (story, said)
+        elif state in ("withdrawn", "pruned"):
+            assert record.get(state) or (world.base / ".withdrawn" / str(version)).is_dir(), (story, said)
+    for version in eye.serving:
+        of_note = version not in eye.live or not eye.passed(version)
+        assert ("Version %d serves, and" % version in remarks) == of_note, (story, said)
+    return eye
+
+
+# --- what happens ---
+
+class Walk:
+    """policy: the inventory's. newest: number of the archive that was made last."""
+
+    def __init__(self, world, dice):
+        self.world, self.dice = world, dice
+        self.policy, self.inventory, self.newest = dice.choice(["latest", "pinned"]), archive(1), 1
+        self.story = []
+
+    def made(self):
+        """A new archive, or one that was there before."""
+        content = self.dice.choices([GOOD, BAD, BROKEN], [5, 3, 1])[0]
+        if self.dice.random() < 0.7:
+            self.newest += 1
+            return archive(self.newest, content, half=self.dice.random() < 0.1)
+        return archive(self.dice.randint(1, self.newest), content)
+
+    def play(self, playbook, *arguments):
+        """Run it; a third of the runs is killed, and in some the pods are out of reach."""
+        world, playbooks = self.world, Playbooks(self.world)
+        world.network_down = self.dice.random() < 0.1
+        how = self.dice.random()
+        world.fuse = self.dice.randint(1, 30) if how < 0.3 else None
+        world.nas_fuse = self.dice.randint(1, 60) if 0.3 <= how < 0.4 else None
+        note = [playbook, self.policy, "network down" if world.network_down else "", world.fuse or world.nas_fuse]
+        self.story.append(note)
+        try:
+            failure = playbooks.run(playbook, *arguments)
+        except Killed:
+            note.append("killed")
+            return
+        finally:
+            world.fuse = world.nas_fuse = None
+        world.tick()
+        note.append(failure and failure["msg"])
+        self.judge(playbook, playbooks, failure)
+
+    def judge(self, playbook, playbooks, failure):
+        """No unchecked version serves after a run that ended well without saying so."""
+        eye, said = Eye(self.world), "\n".join(playbooks.said)
+        if failure:
+            self.judge_words(failure["msg"], eye)
+            return
+        for version in eye.serving:
+            noted = eye.passed(version) and version in eye.live
+            recorded = bool(eye.records.get(version, {}).get("published"))
+            if playbook == "site":  # it has checked what serves, and noted it where there is a record
+                assert noted or not recorded, (self.story, playbooks.said)
+            told = re.search(
+                r"Version %d( serves, and|.*never passed its check|: .*not published by this collection)" % version, said)
+            in_the_dark = self.world.network_down and "0 of 2?" in said  # and that is said
+            assert noted or playbook == "promote" or told or in_the_dark, (self.story, playbooks.said)
+            if playbook == "promote" and playbooks.status["policy"] == "pinned" and not playbooks.said[-1]:
+                assert noted, (self.story, playbooks.said)
+
+    def judge_words(self, words, eye):
+        """What a failure says is so, and what was found wrong serves on only where there is nothing else."""
+        back = re.search(r"Version (\d+) failed and was withdrawn, and version (\d+) serves on every replica", words)
+        if back:
+            assert eye.serving == {int(back[2])} and int(back[1]) not in eye.live, self.story
+        for version in eye.serving if "error rate" in words and "could not be tried" not in words else ():
+            found_wrong = self.world.servers[0].memory[version] == BAD and "Version %d failed" % version in words
+            if found_wrong and eye.records.get(version, {}).get("published") and not eye.passed(version):
+                older = [other for other in eye.live if other < version]
+                there = [other for other in older if not self.world.load_error(other)]
+                # Where servers take the highest, a broken one in between is in the way.
+                assert not there or (self.world.policy == "latest" and max(older) not in there), self.story
+
+    def happen(self):
+        getattr(self, self.dice.choices(
+            ["site", "publish", "promote", "rollback", "by_hand", "restart"], [5, 6, 4, 2, 3, 1])[0])()
+
+    def site(self):
+        if self.dice.random() < 0.25:
+            self.policy = self.dice.choice(["latest", "pinned"])
+        if self.dice.random() < 0.4:
+            self.inventory = self.made()
+        self.play("site", self.inventory, self.policy)
+
+    def publish(self):
+        self.play("publish", self.made(), self.dice.random() < 0.2)
+
+    def promote(self):
+        self.play("promote")
+
+    def rollback(self):
+        self.play("rollback", self.dice.choice([None, None, self.dice.randint(1, self.newest)]))
+
+    def restart(self):
+        self.story.append("restart")
+        if self.world.policy and (self.world.policy == "latest" or self.world.config):
+            self.world.start()
+
+    def by_hand(self):
+        world, dice = self.world, self.dice
+        what = dice.choice(["copy", "half", "delete", "mark", "pin", "forget"])
+        live = sorted(world.on_disk())
+        self.story.append(what)
+        if what in ("copy", "half"):
+            self.newest += 1
+            walks.copy_by_hand(world, self.newest, complete=what == "copy", content=dice.choice([GOOD, BAD]))
+        elif what == "delete" and live:
+            walks.delete_by_hand(world, dice.choice(live))
+        elif what == "mark" and live:
+            walks.mark_by_hand(world, dice.choice(live))
+        elif what == "pin" and world.config and live:
+            walks.pin_by_hand(world, dice.choice(live))
+        elif what == "forget":
+            world.config = None
+        world.tick()
+
+
+def walk(seed, monkeypatch):
+    """One life, and the run that finds it in the end. Returns what its runs said."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        world = World(Path(folder), monkeypatch)
+        one = Walk(world, random.Random(seed))
+        one.site()
+        for _number in range(LENGTH):
+            one.happen()
+            eye = compare(world, one.story)
+            for version, record in eye.records.items():  # what was noted was right
+                if record.get("checked") and version in eye.live:
+                    assert world.load_error(version) or world.content(version) == GOOD, one.story
+        world.network_down = False
+        playbooks = Playbooks(world)
+        failure = playbooks.run("site", one.inventory, one.policy)
+        one.story.append(["the end", failure and failure["msg"]])
+        one.judge("site", playbooks, failure)
+        compare(world, one.story)
+        return one.story
+
+
+@pytest.fixture(scope="module")
+def quick():
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for module in (promotion, replica_versions):
+            monkeypatch.setattr(module, "POLL", 0)
+        monkeypatch.setattr(promotion, "PUT_BACK", 0)
+        yield monkeypatch
+
+
+@pytest.fixture(scope="module")
+def hundred_lives(quick):
+    return [entry for seed in range(100) for entry in walk(seed, quick)]
+
+
+def test_a_hundred_lives(hundred_lives):
+    """All that is to happen does, and every outcome is among them."""
+    runs = [entry for entry in hundred_lives if isinstance(entry, list)]
+    words = " ".join(str(entry[-1]) for entry in runs)
+    assert {entry[0] for entry in runs} == {"site", "publish", "promote", "rollback", "the end"}
+    assert {entry for entry in hundred_lives if isinstance(entry, str)} == {
+        "restart", "copy", "half", "delete", "mark", "pin", "forget"}
+    assert sum(entry[-1] == "killed" for entry in runs) > 50 and sum(entry[-1] is None for entry in runs) > 200
+    for outcome in (
+        "failed and was withdrawn", "there is no older version to go back to", "could not be tried", "had passed its check before",
+        "never passed its check, so it is not promoted", "model_reinstate=true", "is not deployed", "Nothing was published",
+    ):
+        assert outcome in words, outcome
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("hundred", range(1, 21))
+def test_two_thousand_lives(quick, hundred):
+    for seed in range(100 * hundred, 100 * hundred + 100):
+        walk(seed, quick)
