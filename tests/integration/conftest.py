@@ -305,7 +305,8 @@ class Api:
                 meta = plain["metadata"]
                 if self.lane.has({"kind": kind, **plain}):
                     objects["%s %s/%s" % (kind, meta.get("namespace", ""), meta["name"])] = json.dumps(
-                        [meta["uid"], meta.get("labels"), {k: v for k, v in plain.items() if k not in ("metadata", "status")}],
+                        [meta["uid"], meta.get("deletionTimestamp"), meta.get("labels"),
+                         {k: v for k, v in plain.items() if k not in ("metadata", "status")}],
                         sort_keys=True, default=str,
                     )
         return objects

@@ -78,7 +78,7 @@ class Api:
     @property
     def writes(self):
         """[(method, path)] of what changed something."""
-        return [(one.method, one.path) for one in self.requests if one.method != "GET" and "dryRun" not in one.query]
+        return [(one.method, one.path) for one in self.requests if one.method != "GET" and not dry(one)]
 
     def asked(self, method, ending):
         return [one for one in self.requests if one.method == method and one.path.endswith(ending)]
@@ -121,7 +121,7 @@ class Api:
         path = "%s/%s" % (request.path, request.body["metadata"]["name"])
         if path in self.objects:
             return 409, {"kind": "Status", "message": "already exists"}
-        if "dryRun" in request.query:
+        if dry(request):
             return 201, as_kept(path, copy.deepcopy(request.body))
         return 201, self.add(path, **copy.deepcopy(request.body))
 
@@ -138,7 +138,7 @@ class Api:
         after = as_kept(path, merged(there, request.body))
         if "/persistentvolumes/" in path and _source(after) != _source(there):
             return 422, {"kind": "Status", "message": "spec.persistentvolumesource: Forbidden: is immutable after creation"}
-        if "dryRun" not in request.query:
+        if not dry(request):
             self.change(path, **request.body)
             self.objects[path] = as_kept(path, self.objects[path])
             after = self.objects[path]
@@ -161,12 +161,19 @@ class Api:
         for name, value in ((request.body or {}).get("preconditions") or {}).items():
             if there["metadata"][name] != value:
                 return 409, {"kind": "Status", "message": "the %s in the precondition differs" % name}
-        if "dryRun" not in request.query:
+        if not dry(request):
             if there["metadata"].get("finalizers"):
                 self.change(request.path, metadata={"deletionTimestamp": NOW})
             else:
                 del self.objects[request.path]
         return 200, {"kind": "Status", "status": "Success"}
+
+
+def dry(request):
+    """As an API server tells it: of a DELETE that has a body, the query does not count."""
+    if request.method == "DELETE" and request.body:
+        return request.body.get("dryRun") == ["All"]
+    return request.query.get("dryRun") == "All"
 
 
 def _source(volume):

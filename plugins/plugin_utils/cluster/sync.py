@@ -54,11 +54,12 @@ class Item:
             return made
 
     def delete(self, there: Object, **query: str) -> None:
-        """Only if it is still what was looked at."""
+        """Only if it is still what was looked at. The options stand in the body: where there is one, the query does not count."""
         preconditions = {key: there["metadata"][key] for key in ("uid", "resourceVersion")}
-        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
+        options = {name: [value] for name, value in query.items()}
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions, **options}
         with explained("delete the %s" % self):
-            send(self.api_client, "DELETE", self.path(), body, **query)
+            send(self.api_client, "DELETE", self.path(), body)
 
 
 @dataclass(frozen=True)
