@@ -49,7 +49,7 @@ def test_what_is_promised_is_tested(entry):
     assert " ".join(entry["claim"].split()) in README
     assert entry["tests"]
     for name in entry["tests"]:
-        path, _, function = name.partition("::")
+        path, dummy, function = name.partition("::")
         text = (ROOT / path).read_text()
         assert not function or re.search(r"^ *def %s\(" % function, text, re.MULTILINE), name
 

@@ -88,10 +88,10 @@ def _of_the_candidate(status: Facts, listed: Facts) -> Iterator[str]:
 def _of_the_archive(status: Facts, listed: Facts, published: Facts) -> Iterator[str]:
     """Where the inventory's archive holds something else than what serves."""
     version = published.get("version")
+    beside = version is not None and version not in (*given(status), status.get("canary"))
     if published.get("message"):
         yield published["message"]
-    elif version is not None and version not in (*given(status), status.get("canary")) and _entry(listed,
-        version)["state"] == "live":
+    elif beside and _entry(listed, int(version or 0))["state"] == "live":
         if status.get("policy") == "pinned":
             way = "playbooks/publish.yml makes it the candidate and checks it."
         elif version > max(given(status), default=0):
@@ -139,9 +139,8 @@ def table(status: Facts, listed: Facts, title: str) -> list[str]:
 
 def _rows(status: Facts, entries: Sequence[Entry]) -> Iterator[str]:
     known = {entry["version"] for entry in entries}
-    lost: list[Entry] = [
-        {"version": version, "state": "gone"} for version in {*given(status), status.get("stable"),
-            status.get("canary")} - known - {None}]
+    asked_for = {*given(status), status.get("stable"), status.get("canary")}
+    lost: list[Entry] = [{"version": version, "state": "gone"} for version in asked_for - known - {None}]
     for entry in sorted([*entries, *lost], key=lambda entry: -int(entry["version"])):
         yield ROW % _cells(status, entries, entry)
         if entry.get("reason"):
@@ -157,7 +156,6 @@ def _cells(status: Facts, entries: Sequence[Entry], entry: Entry) -> tuple[objec
         version, "unfinished" if entry.get("unfinished") else entry["state"], entry.get("checked") or ("never" if live else "-"),
         "%d of %d%s" % (sum(version in pod["versions"] for pod in pods), len(pods), "" if status["all_asked"] else "?"),
         ", ".join(names) or "-",
-        bytes_to_human(entry.get("size") or 0), entry.get("published") or "-", (entry.get("checksum") or "-").replace("sha256:",
-            "")[:12],
-        entry.get("source") or "unknown",
+        bytes_to_human(entry.get("size") or 0), entry.get("published") or "-",
+        (entry.get("checksum") or "-").replace("sha256:", "")[:12], entry.get("source") or "unknown",
     )

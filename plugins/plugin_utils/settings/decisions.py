@@ -125,8 +125,7 @@ def _why_it_stays(status: Facts, listed: Facts, version: int | None, before: int
             % version
         )
     if status.get("policy") != "pinned" and max(live) > version:
-        return "Version %d failed, and version %d is live by now, which servers take: nothing was taken back." % (version,
-            max(live))
+        return "Version %d failed, and version %d is live by now, which servers take: nothing was taken back." % (version, max(live))
     if before is None:
         return "Version %d failed, and there is no older version to go back to, so it was left." % version
     return ""

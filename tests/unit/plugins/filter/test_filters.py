@@ -52,8 +52,8 @@ def test_version_trial():
 
 
 def test_failed_trial():
-    found = [{"version": version, "state": "live", "checked": None, "published": "yes", "servable": True,
-        "problem": ""} for version in (1, 2)]
+    live = {"state": "live", "checked": None, "published": "yes", "servable": True, "problem": ""}
+    found = [{"version": version, **live} for version in (1, 2)]
     arguments = ({"policy": "latest"}, {"versions": found, "problem": ""})
     wrong = {"msg": "89.3%", "failure": {"code": "error_rate_exceeded"}}
     assert the("failed_trial")(*arguments, 2, wrong) == the("failed_trial")(*arguments, "2", wrong)

@@ -13,8 +13,8 @@ def found(what, *entries, **published):
         "release": {"name": "mnist-deploy", "revision": 4, "status": "deployed"}}
     return {
         "serving_status": serving, "model_pruned": {}, "check_result": {"message": "Inference error rate: 10.1%"},
-        "model_published": {"listed": list(entries), "version": 1, "path": "/m/mnist/0001", "verified": True, "message": "",
-            **published},
+        "model_published": {
+            "listed": list(entries), "version": 1, "path": "/m/mnist/0001", "verified": True, "message": "", **published},
         "volume_result": {"volume": {"name": "pv", "size": "5Gi", "claim": "pvc"}}, "scaling_result": {"replicas": 2},
         "model": {"nas_server": "nas", "base_path": "/m/mnist/"}, "volume": {"driver": "csi"},
     }
@@ -63,8 +63,8 @@ def test_what_was_noted_last_counts():
 
 
 @pytest.mark.parametrize(("run", "skip", "lines"), [
-    (["all"], [], ["pv", "Inference", "2"]), (["check"], [], ["left out", "Inference", "3"]), (["all"], ["check"], ["pv",
-     "not checked", "2"]),
+    (["all"], [], ["pv", "Inference", "2"]), (["check"], [], ["left out", "Inference", "3"]),
+    (["all"], ["check"], ["pv", "not checked", "2"]),
     (["volume"], [], ["pv", "not checked", "3"]), (["model", "scaling"], [], ["left out", "not checked", "2"]),
 ])
 def test_steps_that_were_left_out(run, skip, lines):

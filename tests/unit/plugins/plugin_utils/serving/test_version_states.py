@@ -85,22 +85,21 @@ def test_what_was_not_asked_is_not_said(published):
 
 
 def test_what_was_said_of_the_archive_is_not_said_again():
-    found = beside(status(3), listed(entry(1, YES, "pruned"), entry(2, None, "withdrawn"), entry(3)), {"version": 2,
-        "message": "M."})
+    found = beside(
+        status(3), listed(entry(1, YES, "pruned"), entry(2, None, "withdrawn"), entry(3)), {"version": 2, "message": "M."})
     assert found == ["M.", "Deleted to make room: 1."]
 
 
 def test_the_table():
-    lines = table(
-        pinned(2, 3), listed(entry(1, YES, "pruned", at="T"), entry(2), entry(3, None), entry(4, None, "withdrawn",
-            reason="swapped", at="T"),
-                             entry(5, None, unfinished=True, source=None, checksum=None, published=None)), "/m on nas")
+    lines = table(pinned(2, 3), listed(
+        entry(1, YES, "pruned", at="T"), entry(2), entry(3, None), entry(4, None, "withdrawn", reason="swapped", at="T"),
+        entry(5, None, unfinished=True, source=None, checksum=None, published=None),
+    ), "/m on nas")
     assert lines[0] == "/m on nas"
     rows = [line.split() for line in lines[2:] if not line.startswith("remark")]
     assert [row[:6] for row in rows if row[0].isdigit()] == [
-        ["5", "unfinished", "never", "0", "of", "2"], ["4", "withdrawn", "-", "0", "of", "2"], ["3", "live", "never", "2", "of",
-            "2"],
-        ["2", "live", YES, "2", "of", "2"], ["1", "pruned", YES, "0", "of", "2"]]
+        ["5", "unfinished", "never", "0", "of", "2"], ["4", "withdrawn", "-", "0", "of", "2"],
+        ["3", "live", "never", "2", "of", "2"], ["2", "live", YES, "2", "of", "2"], ["1", "pruned", YES, "0", "of", "2"]]
     assert [row[6] for row in rows if row[0].isdigit()] == ["-", "-", "canary", "stable", "-"]
     text = "\n".join(lines)
     assert "          withdrawn T: swapped\n" in text and "50.50 KB" in text and "2c26b46b68ff  https://x/3.tgz" in text

@@ -112,8 +112,8 @@ def test_nothing_goes_back_while_the_nas_is_not_known():
 
 
 def test_nothing_goes_back_for_what_was_not_measured():
-    found = decisions.after_failure(LATEST, listed(entry(1, YES), entry(2, None)), 2, {"msg": "No route.",
-        "failure": {"code": "unavailable"}})
+    failed = {"msg": "No route.", "failure": {"code": "unavailable"}}
+    found = decisions.after_failure(LATEST, listed(entry(1, YES), entry(2, None)), 2, failed)
     assert not found["goes_back"] and "Version 2 could not be tried" in found["message"] and found["message"].endswith("No route.")
     assert not decisions.after_failure(LATEST, listed(entry(1, YES), entry(2, None)), 2, {})["goes_back"]
 
