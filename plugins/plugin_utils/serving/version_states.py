@@ -88,10 +88,11 @@ def _of_the_candidate(status: Facts, listed: Facts) -> Iterator[str]:
 def _of_the_archive(status: Facts, listed: Facts, published: Facts) -> Iterator[str]:
     """Where the inventory's archive holds something else than what serves."""
     version = published.get("version")
-    beside = version is not None and version not in (*given(status), status.get("canary"))
     if published.get("message"):
         yield published["message"]
-    elif beside and _entry(listed, int(version or 0))["state"] == "live":
+    elif version is None or version in (*given(status), status.get("canary")):
+        return
+    elif _entry(listed, version)["state"] == "live":
         if status.get("policy") == "pinned":
             way = "playbooks/publish.yml makes it the candidate and checks it."
         elif version > max(given(status), default=0):
