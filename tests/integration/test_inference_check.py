@@ -524,6 +524,6 @@ def test_from_ansible(served, npz, tmp_path):
          "-a", json.dumps({**options, **MIXED})], check=False, text=True, stdout=subprocess.PIPE, cwd=tmp_path, env={
             **os.environ, "ANSIBLE_COLLECTIONS_PATH": str(tmp_path), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "False"})
     assert done.returncode == 2 and "localhost | FAILED!" in done.stdout, done.stdout
-    for words in ('"code": "error_rate_exceeded"', '"error_rate": 10.0', "check_max_error_rate (5%)"):
+    for words in ('"code": "error_rate_exceeded"', "Inference error rate: 10.0%", "check_max_error_rate (5%)"):
         assert words in done.stdout, done.stdout
     assert "Traceback" not in done.stdout

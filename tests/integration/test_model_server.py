@@ -70,7 +70,7 @@ def held_out():
     pixels = gzip.decompress((models.MODELS / models.TEST_IMAGES).read_bytes())[16:]
     labels = gzip.decompress((models.MODELS / models.TEST_LABELS).read_bytes())[8:]
     images = numpy.frombuffer(pixels, numpy.uint8).reshape(-1, 784).astype(numpy.float32) / numpy.float32(255)
-    return images, numpy.frombuffer(labels, numpy.uint8)
+    return images[:models.TESTS], numpy.frombuffer(labels, numpy.uint8)[:models.TESTS]
 
 
 @pytest.fixture

@@ -273,6 +273,7 @@ class Playbooks:
         self.step("preflight.yml")
         self.model_preflight(packed, newest=False)
         self.serving_preflight(policy)
+        self.step("check/record_first", when="serving_look.policy == 'latest' and not model_published.up_to_date")
         self.step("model")
         self.model(packed, newest=False)
         self.step("check/fits", when="serving_look.policy is none")

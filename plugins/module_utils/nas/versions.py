@@ -298,7 +298,7 @@ class _Plan:
             if version in self.withdraw:
                 mark = self.model.stored(version).get("withdrawn") if version not in self.request.withdraw else None
                 mark = mark or {"at": self.now, "reason": self.request.reason}
-                change = {"state": "withdrawn", "at": mark["at"], "reason": mark["reason"], "problem": "", **NOT_LIVE}
+                change = {"state": "withdrawn", "at": mark["at"], "reason": mark["reason"], "problem": "", "checked": None, **NOT_LIVE}
             if version in self.check:
                 change = {"checked": self.now}
             if version in self.prune:

@@ -38,8 +38,9 @@ def rollback_plan(
             "There is no live version of this model on the NAS, so there is none to go back to. Publish one:"
             " playbooks/publish.yml.", "no_live_version",
         )
+    broken = {entry["version"] for entry in versions if entry["state"] == "live" and not entry.get("servable", True)}
     if to is None or str(to).strip() == "":
-        return _undo_newest(live, gone, stable)
+        return _can_serve(_undo_newest(live, gone, stable), broken)
     target: int = version_number(to, "model_rollback_to")
     if target not in live:
         raise Error(
@@ -58,7 +59,17 @@ def rollback_plan(
     # Pinned servers may serve what is no longer live: then the label moves, and nothing is withdrawn.
     message = "" if withdraw or stable not in (None, target) else (
         "Version %d is the newest live one: nothing to withdraw." % target)
-    return {"withdraw": withdraw, "serves": target, "message": message}
+    return _can_serve({"withdraw": withdraw, "serves": target, "message": message}, broken)
+
+
+def _can_serve(plan: dict[str, Any], broken: set[int]) -> dict[str, Any]:
+    """A server that starts anew would not become ready with what it cannot load."""
+    if not plan["message"] and plan["serves"] in broken:
+        raise Error(
+            "Version %d cannot be served (playbooks/status.yml says why), so nothing was changed. Name another one:"
+            " -e model_rollback_to=NUMBER." % plan["serves"], "version_not_servable", version=plan["serves"],
+        )
+    return plan
 
 
 def _undo_newest(live: list[int], gone: list[int], stable: int | None) -> dict[str, Any]:

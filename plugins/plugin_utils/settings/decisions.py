@@ -13,7 +13,7 @@ Entry = Mapping[str, Any]  # one version, as model_versions lists it
 # data that are not there or of a right that is missing, only say that it could not be tried.
 TELLING = frozenset({
     # The check came to a verdict.
-    "error_rate_exceeded", "agreement_too_low", "worse_than_stable", "too_slow", "rate_too_low",
+    "error_rate_exceeded", "agreement_too_low", "worse_than_stable", "too_slow",
     # It takes or gives other things than its tests.
     "signature_mismatch", "signature_missing", "malformed_reply", "unsupported_type", "malformed_tensor",
     # It does not load, or an older one answers in its place.
@@ -36,11 +36,14 @@ def first_stable(
 ) -> int | None:
     """With policy pinned and no model config yet, the version to begin with; None where none is known.
 
-    It is the highest on the NAS, which serves now where servers take that. Where the config was lost, what every replica
-    still serves comes first. A version that was taken away on purpose is none.
+    It is the highest that passed its check, or else the highest on the NAS, which serves now where servers take that. Where the
+    config was lost, what every replica still serves comes first. A version that was taken away on purpose is none.
     """
     if config_lost and served:
         return max(served)
+    passed = [entry["version"] for entry in published.get("listed") or [] if entry["state"] == "live" and entry["checked"]]
+    if passed:  # what was never tried is nothing to begin with
+        return int(max(passed))
     taken_away = published.get("withdrawn") or published.get("pruned")
     candidates = [*(published.get("versions") or []), None if taken_away else published.get("version")]
     return max((int(version) for version in candidates if version), default=None)
@@ -114,7 +117,8 @@ def _why_it_stays(status: Facts, listed: Facts, version: int | None, before: int
         return (
             "Version %d failed. It had passed its check before, so it was left. If it is to go: playbooks/rollback.yml." % version
         )
-    if not tells_of_version(failed, version, bool(status.get("pods"))):
+    had_pods = any(pod.get("ready") or pod.get("restarts") for pod in status.get("pods") or ())
+    if not tells_of_version(failed, version, had_pods):
         return (
             "Version %d could not be tried, so it was left, without having passed its check. Run again once that is possible; if"
             " it is to go: playbooks/rollback.yml." % version
@@ -134,7 +138,7 @@ def _why_it_stays(status: Facts, listed: Facts, version: int | None, before: int
 def tells_of_version(failed: Facts, version: int, had_pods: bool = True) -> bool:
     """Does a failure say something of the version that was tried, or only that it could not be tried?
 
-    had_pods: whether the release had pods before.
+    had_pods: whether the release had pods before that ran.
     """
     failure = failed.get("failure") or {}
     if failure.get("code") == "version_not_available":

@@ -242,7 +242,8 @@ class Check:
     output: str = variable(Text(), "")
     expected_version: int | None = variable(VERSION, lambda of: expected_version(of("serving_status"), of("model_published")))
     stable_version: int | None = variable(VERSION, lambda of: of("serving_status").get("stable"))
-    version_timeout: int = variable(Whole(0), 120)
+    # As long as publish.yml waits for it: what only loads slowly is no failure.
+    version_timeout: int = variable(Whole(0), lambda of: max(120, of("serving_start_timeout") + 60))
     batch_size: int | None = variable(Whole(1), lambda of: _batch_that_servers_take(of("serving_batching")))
     concurrency: int = variable(Whole(1), 4)
     timeout: float = variable(ABOVE_ZERO, 10.0)

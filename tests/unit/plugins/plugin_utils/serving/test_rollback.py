@@ -107,3 +107,13 @@ def test_pinned_servers_that_serve_what_is_no_longer_live_are_led_back():
     plan = rollback_plan(on_disk([1]), 1, stable=2)
     assert plan == {"withdraw": [], "serves": 1, "message": ""}
     assert "nothing to withdraw" in rollback_plan(on_disk([1]), 1, stable=1)["message"]
+
+
+@pytest.mark.parametrize("to", [None, 3])
+def test_not_to_what_no_server_can_load(to):
+    """It would serve nothing where a pod starts anew."""
+    found = [{"version": version, "state": "live", "servable": version != 3} for version in (1, 3, 4)]
+    with pytest.raises(Error) as caught:
+        rollback_plan(found, to)
+    assert caught.value.code == "version_not_servable" and "Version 3" in caught.value.message
+    assert plan(found, 1) == ([3, 4], 1, False)

@@ -20,6 +20,12 @@ def test_the_version_that_should_answer(status, published, version):
     assert decisions.expected_version(status, published) == version
 
 
+LISTED = [
+    {"version": 1, "state": "live", "checked": "2026-11-25T12:00:00Z"}, {"version": 2, "state": "withdrawn", "checked": "2026-11-25T12:00:00Z"},
+    {"version": 3, "state": "live", "checked": None}, {"version": 4, "state": "live", "checked": None},
+]
+
+
 @pytest.mark.parametrize(("published", "served", "lost", "version"), [
     ({}, [], False, None),
     ({"version": 1, "versions": []}, [], False, 1),  # check mode: not there yet
@@ -31,6 +37,9 @@ def test_the_version_that_should_answer(status, published, version):
     ({"version": 4, "versions": [1, 3]}, [], True, 4),
     ({"version": 4, "versions": [1, 3]}, [9], False, 4),
     ({"version": 4, "versions": None, "withdrawn": True}, [], False, None),
+    # what passed its check comes before what was never tried
+    ({"version": 4, "versions": [1, 3, 4], "listed": LISTED}, [], False, 1),
+    ({"version": 4, "versions": [1, 3, 4], "listed": LISTED}, [4], True, 4),
 ])
 def test_the_first_stable_version(published, served, lost, version):
     assert decisions.first_stable(published, served, lost) == version
@@ -57,7 +66,7 @@ def test_what_serves_while_a_version_is_tried(status, versions, version, before)
     assert decisions.trial(status, {"versions": versions}, version)["before"] == before
 
 
-LATEST, PINNED = {"policy": "latest", "pods": [{}]}, {"policy": "pinned", "stable": 1, "pods": [{}]}
+LATEST, PINNED = {"policy": "latest", "pods": [{"ready": True}]}, {"policy": "pinned", "stable": 1, "pods": [{"ready": True}]}
 WRONG = {"msg": "89.3% is over 15%.", "failure": {"code": "error_rate_exceeded"}}
 ALONE = "there is no older version to go back to"
 
