@@ -20,9 +20,10 @@ def test_the_version_that_should_answer(status, published, version):
     assert decisions.expected_version(status, published) == version
 
 
+YES = "2026-11-25T12:00:00Z"
 LISTED = [
-    {"version": 1, "state": "live", "checked": "2026-11-25T12:00:00Z"}, {"version": 2, "state": "withdrawn", "checked": "2026-11-25T12:00:00Z"},
-    {"version": 3, "state": "live", "checked": None}, {"version": 4, "state": "live", "checked": None},
+    {"version": version, "state": state, "checked": checked}
+    for version, state, checked in ((1, "live", YES), (2, "withdrawn", YES), (3, "live", None), (4, "live", None))
 ]
 
 
