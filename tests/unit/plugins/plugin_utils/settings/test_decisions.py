@@ -20,7 +20,6 @@ def test_the_version_that_should_answer(status, published, version):
     assert decisions.expected_version(status, published) == version
 
 
-YES = "2026-11-25T12:00:00Z"
 LISTED = [
     {"version": version, "state": state, "checked": checked}
     for version, state, checked in ((1, "live", YES), (2, "withdrawn", YES), (3, "live", None), (4, "live", None))
