@@ -6,7 +6,6 @@ That is an archive on the controller, and samples of the dataset for warm-up rec
 """
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import Any
 
@@ -14,6 +13,7 @@ from ansible.errors import AnsibleError
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import warmup
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.look import file_sha256
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import (
     PUBLISH,
     PUBLISH_RULES,
@@ -68,18 +68,15 @@ class ActionModule(NodeAction):
                 "model_archive %s is a folder. Pack it (tar -czf mnist.tar.gz mnist/1) and name the archive." % path,
                 "archive_is_folder",
             )
-        digest = hashlib.sha256()
         try:
-            with open(path, "rb") as file:
-                for chunk in iter(lambda: file.read(1 << 20), b""):
-                    digest.update(chunk)
+            digest = file_sha256(path)
         except OSError as error:
             raise Error(
                 "model_archive %s cannot be read on the controller: %s." % (path, error.strerror), "archive_unreadable"
             ) from error
-        if checksum not in (None, digest.hexdigest()):
-            raise checksum_mismatch(path, checksum, digest.hexdigest())
-        return path, digest.hexdigest()
+        if checksum not in (None, digest):
+            raise checksum_mismatch(path, checksum, digest)
+        return path, digest
 
     def _samples(self, request: Request) -> dict[str, Any]:
         require(("numpy",))

@@ -10,6 +10,7 @@ import pytest
 from fake_node import fake_node
 
 from ansible_collections.mlops.tf_serving.plugins.action import model_publish
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import look
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import warmup
 
 NAS = {"nas_server": "nas", "base_path": "/serving/model/mnist"}
@@ -183,7 +184,7 @@ def test_an_archive_that_cannot_be_read(archive, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(model_publish, "open", refuse, raising=False)
+    monkeypatch.setattr(look, "open", refuse, raising=False)
     result = Action({**NAS, "archive": archive}).run()
     assert (result["failure"]["code"], "on the controller: Permission denied" in result["msg"]) == ("archive_unreadable", True)
 
