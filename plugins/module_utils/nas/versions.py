@@ -144,7 +144,9 @@ class Model:
     def entries(self) -> List[Entry]:
         """What a person wants to know of every version, ascending."""
         versions = sorted({*self.versions(), *self.aside(), *self.recorded()})
-        return self._zero() + [entry for entry in map(self._entry, versions) if entry]
+        unfinished = self.unfinished()  # reads every live version: once for all
+        entries = [self._entry(version, version in unfinished) for version in versions]
+        return self._zero() + [entry for entry in entries if entry]
 
     def _zero(self) -> List[Entry]:
         """A folder 0 is a version to servers. Here versions start at 1, so it is not ours: it is left alone, and said."""
@@ -155,7 +157,7 @@ class Model:
                        " is no other version: delete it by hand if nobody needs it." % name,
         } for name in self.listing() if re.match(r"0+\Z", name)][:1]
 
-    def _entry(self, version: int) -> Optional[Entry]:
+    def _entry(self, version: int, unfinished: bool) -> Optional[Entry]:
         record, live = self.stored(version), version in self.versions()
         state = "live" if live else "withdrawn" if version in self.aside() else self.what_became_of(record)
         if not state:
@@ -166,7 +168,7 @@ class Model:
             "published": record.get("published"), "checked": record.get("checked"), "source": record.get("source"),
             "checksum": "sha256:%s" % record["sha256"] if record.get("sha256") else None,
             "reason": mark.get("reason"), "at": mark.get("at"), "problem": self._problem(version, record, state),
-            "servable": live and self.loadable(version), "unfinished": version in self.unfinished(),
+            "servable": live and self.loadable(version), "unfinished": unfinished,
         }
 
     def _problem(self, version: int, record: Record, state: str) -> str:

@@ -110,9 +110,10 @@ def _by_none(status: Facts) -> str:
 def _of_the_others(status: Facts, listed: Facts, published: Facts) -> Iterator[str]:
     named = {*given(status), status.get("canary"), published.get("version")}
     gone: dict[str, list[int]] = {"withdrawn": [], "pruned": []}
+    never = unchecked(listed["versions"])
     for entry in listed["versions"]:
         version = entry["version"]
-        if version in unchecked(listed["versions"]) and version not in named:
+        if version in never and version not in named:
             yield "Version %d lies on the NAS, never passed its check, and %s." % (version, _by_none(status))
         if entry["problem"]:
             yield "Version %d: %s" % (version, entry["problem"])
