@@ -10,8 +10,7 @@ import pytest
 from fake_node import fake_node
 
 from ansible_collections.mlops.tf_serving.plugins.action import model_publish
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import look
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import warmup
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import look, warmup
 
 NAS = {"nas_server": "nas", "base_path": "/serving/model/mnist"}
 SHA = hashlib.sha256(b"archive").hexdigest()
