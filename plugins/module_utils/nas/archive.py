@@ -12,6 +12,7 @@ import zipfile
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import nofollow
 
 CHUNK = 1 << 20
 MAX_MEMBERS = 100000
@@ -53,8 +54,8 @@ def unpack(path: str, into: str, max_size: int) -> Files:
 
 def _make(target: str, folder: bool) -> Optional[int]:
     """Make a folder, or a new file: the descriptor to write it with."""
-    os.makedirs(target if folder else os.path.dirname(target), exist_ok=True)
-    return None if folder else os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+    nofollow.make_folders(target if folder else os.path.dirname(target))
+    return None if folder else nofollow.open_file(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
 
 
 def _write(output: int, member: _Member, relative: str, budget: int, max_size: int) -> Dict[str, Any]:

@@ -12,11 +12,10 @@ import posixpath
 from typing import Iterator, List, Optional, Tuple
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import archive, download, savedmodel, warmup
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.look import Look, file_sha256, stamp
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import archive, download, nofollow, savedmodel, warmup
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.look import Look, sha256_of, stamp
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Archive, version_number
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.staging import staging, sync_folder
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.versions import Record, Result, now, numbers, sizes_of
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.versions import Record, Result, now, numbers
 
 ORIGIN = ("source", "sha256", "size", "etag", "last_modified")  # of a record: the archive that it came in
 
@@ -30,7 +29,7 @@ class Bringing(Look):
         needs = self._needs(record, back)
         if needs:
             return {"changed": False, "needs": needs}
-        with staging(self.staging, self.request.lock_timeout, "publishing " + self.archive.name) as (work, made):
+        with self.locked(self.request.lock_timeout, "publishing " + self.archive.name) as (work, made):
             record, changed = self._carry_out(work, made)
         return self._result(record, before, changed, sorted(self.versions()))
 
@@ -62,12 +61,12 @@ class Bringing(Look):
         """Back into the base path, and only then without its mark: whoever dies between leaves it withdrawn."""
         version = record["version"]
         if version not in self.versions():
-            os.rename(os.path.join(self.withdrawn, self.aside()[version]), os.path.join(self.base, str(version)))
-            sync_folder(self.base)
+            self.move(os.path.join(self.withdrawn, self.aside()[version]), os.path.join(self.base, str(version)))
+            nofollow.sync_folder(self.base)
         record = _unmarked(record)
         self.write_record(record, work, made)
         with contextlib.suppress(OSError):
-            os.rmdir(self.withdrawn)
+            nofollow.rmdir(self.withdrawn)
         return record
 
     def _bring(self, work: str, made: List[str]) -> Tuple[Record, bool]:
@@ -143,26 +142,25 @@ class Bringing(Look):
                 folder, request.warmup_samples, request.warmup_signature, record["signatures"], posixpath.basename(self.base_path)
             )
         path = os.path.join(folder, warmup.FILE)
-        record["files"][warmup.FILE] = {"size": os.path.getsize(path), "sha256": file_sha256(path)}
+        record["files"][warmup.FILE] = {"size": nofollow.lstat(path).st_size, "sha256": _sha256_on_nas(path)}
 
     def _make_live(self, record: Record, folder: str, mark: Record, work: str, made: List[str]) -> None:
         """By one rename. mark: what became of it before."""
         version = record["version"]
-        for path, dummy, dummy in os.walk(folder):
-            sync_folder(path)
+        nofollow.sync_folders(folder)
         # The record first: a version is never without it, and a record without its version is not looked at. A mark goes
         # last: whoever dies before leaves the version withdrawn.
         self.write_record(dict(record, **mark), work, made)
         try:
-            os.rename(folder, os.path.join(self.base, str(version)))
+            self.move(folder, os.path.join(self.base, str(version)))
         except BaseException:
             if not mark:
-                os.unlink(self.record_path(version))
+                nofollow.unlink(self.record_path(version))
             raise
-        sync_folder(self.base)
+        nofollow.sync_folder(self.base)
         if mark:
             self.write_record(record, work, made)
-            self.discard(self.withdrawn, self.aside().get(version), work)
+            self.discard(version, self.withdrawn, self.aside().get(version), work)
 
     def _used(self, record: Record, gone: str) -> Error:
         return Error(
@@ -175,13 +173,13 @@ class Bringing(Look):
 
     def _must_be_same(self, version: int, files: archive.Files) -> None:
         folder = os.path.join(self.base, self.versions()[version])
-        sizes = sizes_of(folder)
+        sizes = dict(self.sizes(version))
         if warmup.FILE not in files:
             sizes.pop(warmup.FILE, None)  # written here, from samples
         differing = sorted(
             path for path in set(sizes) | set(files)
             if path not in sizes or path not in files or sizes[path] != files[path]["size"]
-            or file_sha256(os.path.join(folder, path)) != files[path]["sha256"]
+            or _sha256_on_nas(os.path.join(folder, path)) != files[path]["sha256"]
         )
         if differing:
             raise Error(
@@ -192,6 +190,11 @@ class Bringing(Look):
                    ", ".join(str(number) for number in sorted(self.versions()))),
                 "version_differs", version=version, differing=differing[:20],
             )
+
+
+def _sha256_on_nas(path: str) -> str:
+    with nofollow.reading(path) as file:
+        return sha256_of(file)
 
 
 def _unmarked(record: Record) -> Record:

@@ -10,6 +10,7 @@ import urllib.request
 from typing import Any, Callable, Dict, Optional, TypeVar
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import nofollow
 
 STALL = 60  # seconds without a single byte
 CHUNK = 1 << 20
@@ -39,7 +40,7 @@ def fetch(url: str, path: str, max_size: int) -> State:
         if promised is not None and promised > max_size:
             raise _too_large(url, promised, max_size)
         digest, size = hashlib.sha256(), 0
-        with open(path, "wb") as file:
+        with nofollow.writing(path) as file:
             for chunk in iter(lambda: _explained(url, lambda: response.read(CHUNK)), b""):
                 size += len(chunk)
                 if size > max_size:

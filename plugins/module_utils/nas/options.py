@@ -47,6 +47,7 @@ PUBLISH_RULES = {"required_if": [("state", "present", ["archive"])]}
 VERSIONS: Spec = dict(NAS, **{
     "withdraw": {"type": "list", "elements": "int", "default": []},
     "reason": {"type": "str", "default": "withdrawn by hand"},
+    "target": {"type": "int"},
     "keep": {"type": "int", "default": 0},
     "in_use": {"type": "list", "elements": "int", "default": []},
     "checked": {"type": "list", "elements": "int", "default": []},
@@ -158,7 +159,8 @@ class Request:
         self.checked = _versions(options, "checked")
         self.keep = _whole(options, "keep", least=0)
         self.reason = " ".join(options["reason"].split())
-        self.acts = bool(self.withdraw or self.keep or self.checked)  # or does it only look?
+        self.target = None if options["target"] is None else version_number(options["target"], "target of model_versions")
+        self.acts = bool(self.withdraw or self.keep or self.checked or self.target)  # or does it only look?
 
 
 def given(options: Options) -> Options:

@@ -11,6 +11,7 @@ import re
 from typing import Any, Dict, Iterable, Iterator
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import nofollow
 from ansible_collections.mlops.tf_serving.plugins.module_utils.wire import (
     Data,
     Malformed,
@@ -93,7 +94,7 @@ def parse(data: Data) -> Dict[str, Any]:
 
 
 def _read(path: str) -> Dict[str, Any]:
-    with open(path, "rb") as file:
+    with nofollow.reading(path) as file:
         size = os.fstat(file.fileno()).st_size
         if not size:
             raise Malformed("it is empty")
@@ -106,13 +107,12 @@ def _read(path: str) -> Dict[str, Any]:
 
 def _check_variables(folder: str) -> None:
     variables = os.path.join(folder, "variables")
-    try:
-        names = os.listdir(variables)
-    except (FileNotFoundError, NotADirectoryError):
+    names = nofollow.listing(variables)
+    if not names:
         raise Error(
             "The model has variables, but its folder variables/ is missing: a server would load it and then fail every"
             " request. Pack the whole version folder.", "variables_missing",
-        ) from None
+        )
     shards = [re.match(r"variables\.data-(\d{5})-of-(\d{5})$", name) for name in names]
     totals = {int(shard.group(2)) for shard in shards if shard}
     expected = ["variables.index"] + [
@@ -125,7 +125,7 @@ def _check_variables(folder: str) -> None:
             % (missing[0], " (and %d more)" % (len(missing) - 1) if missing[1:] else ""),
             "variables_missing", missing=missing,
         )
-    with open(os.path.join(variables, "variables.index"), "rb") as index:
+    with nofollow.reading(os.path.join(variables, "variables.index")) as index:
         index.seek(0, os.SEEK_END)
         index.seek(-min(index.tell(), len(TABLE_MAGIC)), os.SEEK_END)
         if index.read() != TABLE_MAGIC:
@@ -151,7 +151,7 @@ def inspect(folder: str) -> Dict[str, Any]:
     if model["variables"]:
         _check_variables(folder)
     for name in model["assets"]:
-        if not os.path.isfile(os.path.join(folder, "assets", name)):
+        if nofollow.kind(os.path.join(folder, "assets", name)) != "file":
             raise Error(
                 "The model names the file assets/%s, which is missing. Pack the whole version folder." % name,
                 "assets_missing", missing=name,
