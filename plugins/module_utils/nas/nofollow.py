@@ -68,7 +68,7 @@ def _inner(name: str) -> str:
 def _parent(path: str) -> Iterator[Tuple[str, int]]:
     """(the last component, a descriptor of the folder that it lies in)"""
     pinned = PIN.match(path)
-    folder, name = (path, ".") if path == "/" or pinned and pinned.end() == len(path) else os.path.split(path)
+    folder, name = (path, ".") if path == "/" or (pinned and pinned.end() == len(path)) else os.path.split(path)
     descriptor = _walk(folder)
     try:
         yield _inner(name), descriptor

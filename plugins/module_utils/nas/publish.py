@@ -15,7 +15,14 @@ from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import nofoll
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.look import Look
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Request
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.staging import is_tidy
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.versions import PROVENANCE, WITHDRAWN, Model, Result, described
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.versions import (
+    PROVENANCE,
+    WITHDRAWN,
+    Model,
+    Result,
+    described,
+    left_alone,
+)
 
 
 def publish(export: str, request: Request, check_mode: bool = False) -> Result:
@@ -48,10 +55,8 @@ def absent(export: str, request: Request, check_mode: bool = False) -> Result:
     stays = plan.stays if check_mode else _Deletion(model).stays
     rest = [entry for entry in model.entries() if str(entry["version"]) in stays]
     return {
-        "changed": plan.anything(), "path": request.base_path, "tree": [], "versions": [entry["version"] for entry in rest],
-        "left": model.left_alone() + ([
-            "%s holds %s, which this collection did not publish, or which somebody changed since: it is left alone. Delete it by"
-            " hand if nobody needs it." % (request.base_path, ", ".join(stays[:5]))] if stays else []),
+        "changed": plan.anything(), "path": request.base_path, "tree": [], "versions": [entry["version"] for entry in rest if entry["version"]],
+        "left": model.left_alone() + ([left_alone(request.base_path, stays)] if stays else []),
         "diff": {
             "before": request.base_path + "\n" + before if plan.anything() else "",
             "after": request.base_path + "\n" + described(request.base_path, rest) if plan.anything() and stays else "",

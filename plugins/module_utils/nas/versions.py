@@ -243,12 +243,11 @@ class Model:
         nofollow.unlink(self.record_path(version))
 
     def left_alone(self) -> List[str]:
-        """What lies in the staging folder and is not ours, as sentences."""
-        names = strangers(self.staging)
-        path = posixpath.join(self.beside, os.path.basename(self.staging))
-        return [
-            "%s holds %s, which this collection did not put there: it is left alone. Delete it by hand if nobody needs it."
-            % (path, ", ".join(names[:5]))] if names else []
+        """What lies where only our own is expected, as sentences: others put it there, or changed it."""
+        staging_path = posixpath.join(self.beside, os.path.basename(self.staging))
+        again = sorted(set(self.aside()) & set(self.versions()))
+        places = ((staging_path, strangers(self.staging)), (posixpath.join(self.base_path, WITHDRAWN), map(str, again)))
+        return [left_alone(path, names) for path, names in ((path, list(names)) for path, names in places) if names]
 
     def entries(self) -> List[Entry]:
         """What a person wants to know of every version, ascending."""
@@ -439,6 +438,13 @@ class _Plan:
                 change["size"] = 0
             forecast.append(dict(entry, **change))
         return forecast
+
+
+def left_alone(path: str, names: List[str]) -> str:
+    return (
+        "%s holds %s, which this collection did not put there, or which somebody changed since: it is left alone. Delete it by hand"
+        " if nobody needs it." % (path, ", ".join(names[:5]) + (" and %d more" % (len(names) - 5) if names[5:] else ""))
+    )
 
 
 def now() -> str:

@@ -243,7 +243,7 @@ def test_any_uid_can_read_what_is_made(two, umask):
 
 
 def test_leftovers_of_the_dead_are_removed_by_a_run_that_changes_nothing(two):
-    (two.root / "model/.staging-mnist/dead").mkdir(parents=True)
+    two.leave_behind()
     with two.unchanged():
         two.versions()
         two.versions(keep=5, check_mode=True)
@@ -335,14 +335,16 @@ def test_reinstate(rolled_back):
     assert rolled_back.publish(TWO)["withdrawn"]["reason"] == "again"
 
 
-@pytest.mark.parametrize("spoil", [
-    shutil.rmtree, lambda folder: (folder / "saved_model.pb").write_bytes(b"cut"),
+@pytest.mark.parametrize(("spoil", "left"), [
+    (shutil.rmtree, []), (lambda folder: (folder / "saved_model.pb").unlink(), []),
+    (lambda folder: (folder / "saved_model.pb").write_bytes(b"cut"), [2]),  # no longer what was published: not ours to delete
 ])
-def test_reinstate_without_the_data(rolled_back, spoil):
+def test_reinstate_without_the_data(rolled_back, spoil, left):
     spoil(rolled_back.root / "model/mnist/.withdrawn/2")
     assert rolled_back.publish(TWO)["withdrawn"]
     result = rolled_back.publish(TWO, reinstate=True)
-    assert (result["changed"], result["versions"], result["aside"]) == (True, [1, 2], [])
+    assert (result["changed"], result["versions"], result["aside"]) == (True, [1, 2], left)
+    assert [".withdrawn holds 2, which" in words for words in result["left"]] == [True] * len(left)
     assert entry(rolled_back, 2)["problem"] == ""
     assert rolled_back.publish(TWO)["message"] == ""
 
@@ -439,6 +441,10 @@ WHOLE = {"1": b"weights", "2": b"other weights"}
 def restore(root, saved):
     shutil.rmtree(root)
     shutil.copytree(saved, root, symlinks=True)
+    for lock in root.rglob("lock"):  # names folders by their inodes, and these are new ones
+        record = json.loads(lock.read_text() or "{}")
+        record["folders"] = {path.name: path.stat().st_ino for path in lock.parent.glob("run-*")}
+        lock.write_text(json.dumps(record))
 
 
 def each_step(nas, tmp_path, work, stop=run_and_stop):
