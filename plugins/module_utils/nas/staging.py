@@ -113,6 +113,7 @@ def _locked(path: str, lock: List[int]) -> bool:
 
 def _must_hold(path: str, lock: List[int]) -> None:
     if not os.path.samestat(os.fstat(lock[0]), nofollow.lstat(path)):
+        _close(lock)
         raise Error("Somebody moved the lock away, which keeps two runs on one model apart. Run again.", "changed_meanwhile")
 
 
