@@ -31,7 +31,8 @@ options:
   state:
     description:
       - V(present) publishes O(archive).
-      - V(absent) deletes every version of the model and the base path, unless something else than versions lies in it.
+      - V(absent) deletes the versions that were published with this module and that nobody has changed since, and what is empty
+        then. What else lies in the base path is left, see RV(left).
     type: str
     choices: [present, absent]
     default: present
@@ -206,6 +207,11 @@ signatures:
       method: tensorflow/serving/predict
       inputs: {images: "float32[-1,784]"}
       outputs: {scores: "float32[-1,10]"}
+left:
+  description: What lies where only this collection's own is expected, as sentences. Others put it there, and it is left alone.
+  returned: success
+  type: list
+  elements: str
 published:
   description: When the version was published (UTC). Null in check mode if only the archive knows it.
   returned: with state present

@@ -79,8 +79,8 @@ def within(export: Export, work: Work, timeout: int, read_only: bool = False, sc
                 if missing and error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
                     raise missing from None  # a NAS that gives nobody its root: the export has to be made by hand
                 path = nofollow.shown(error.filename) if isinstance(error.filename, str) else mountpoint + inside
-                error.filename = path.replace(mountpoint + inside + "/", str(export).rstrip("/") + "/", 1).replace(
-                    mountpoint + inside, str(export), 1)
+                below = path[len(mountpoint + inside):] if path.startswith(mountpoint + inside) else None
+                error.filename = path if below is None else str(export) if not below else str(export).rstrip("/") + below
                 raise
 
     try:

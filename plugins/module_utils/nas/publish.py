@@ -55,7 +55,8 @@ def absent(export: str, request: Request, check_mode: bool = False) -> Result:
     stays = plan.stays if check_mode else _Deletion(model).stays
     rest = [entry for entry in model.entries() if str(entry["version"]) in stays]
     return {
-        "changed": plan.anything(), "path": request.base_path, "tree": [], "versions": [entry["version"] for entry in rest if entry["version"]],
+        "changed": plan.anything(), "path": request.base_path, "tree": [],
+        "versions": [entry["version"] for entry in rest if entry["version"]],
         "left": model.left_alone() + ([left_alone(request.base_path, stays)] if stays else []),
         "diff": {
             "before": request.base_path + "\n" + before if plan.anything() else "",

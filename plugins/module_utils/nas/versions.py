@@ -13,6 +13,7 @@ path is the work of a run that died: the next one that holds the lock moves it. 
 is still live just stays live, until somebody prunes again: it may have come into use since.)
 """
 import contextlib
+import errno
 import json
 import os
 import posixpath
@@ -170,11 +171,13 @@ class Model:
 
         strange = [name or "it" for name, size in self.sizes(version).items() if size < 0]
         if strange:
-            raise Error(
-                "%s is a link or no regular file, and nothing of that kind is followed here. Put the files themselves there." % strange[0],
-                "not_followed",
-            )
-        return dict(savedmodel.inspect(self.folder(version) or os.path.join(self.base, str(version))))
+            raise _not_followed(strange[0])
+        try:
+            return dict(savedmodel.inspect(self.folder(version) or os.path.join(self.base, str(version))))
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise _not_followed(os.path.basename(error.filename)) from None  # a folder of a file's name, or just swapped
 
     def record_path(self, version: int) -> str:
         return os.path.join(self.provenance, "%d.json" % version)
@@ -299,6 +302,13 @@ class Model:
             return "%s A server cannot serve it: %s Or take it away: withdraw it with mlops.tf_serving.model_versions." % (
                 words, error.message)
         return words
+
+
+def _not_followed(name: str) -> Error:
+    return Error(
+        "%s is a link or no regular file, and nothing of that kind is followed here. Put the files themselves there." % name,
+        "not_followed",
+    )
 
 
 def versions(export: str, request: Request, check_mode: bool = False) -> Result:

@@ -242,7 +242,8 @@ def test_trouble_of_the_nas_names_its_path_there(nas):
 
 @needs_mounts
 @pytest.mark.parametrize(("given", "read_only", "options"), [
-    ("vers=4.0", True, "vers=4.0,retry=0,soft,timeo=200,retrans=2,nosuid,nodev,noexec,ro"), ("", False, "retry=0,soft,timeo=200,retrans=2,nosuid,nodev,noexec"),
+    ("vers=4.0", True, "vers=4.0,retry=0,soft,timeo=200,retrans=2,nosuid,nodev,noexec,ro"),
+    ("", False, "retry=0,soft,timeo=200,retrans=2,nosuid,nodev,noexec"),
     ("hard,,nolock", False, "hard,nolock,retry=0,nosuid,nodev,noexec"), ("softerr,retry=2", False, "softerr,retry=2,nosuid,nodev,noexec"),
     ("soft", False, "soft,retry=0,nosuid,nodev,noexec"),
     ("soft,dev,suid", False, "soft,dev,suid,retry=0,nosuid,nodev,noexec"),

@@ -433,6 +433,27 @@ def test_all_of_it_goes_when_the_model_is_deleted(rolled_back):
     assert [path for path in look(rolled_back.root) if "mnist" in path] == []
 
 
+def test_the_target_of_a_rollback_is_not_pruned_by_a_run_that_knows_nothing_of_it(five):
+    """That run read which versions are in use before the rollback, and comes to prune after it."""
+    with five.unchanged():
+        assert five.versions(check_mode=True, target=1)["changed"]
+    assert five.versions(target=1)["changed"]
+    with five.unchanged():
+        assert five.versions(target=1)["changed"] is False
+    assert five.versions(keep=1, in_use=[5])["pruned"] == [2, 3, 4]
+    assert five.versions(target=5)["changed"]
+    assert five.versions(keep=1, in_use=[5])["pruned"] == [1], "until the model goes back to another one"
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda nas: nas.versions(keep=1), lambda nas: (nas.root / "model/mnist/1/saved_model.pb").unlink()], ids=["pruned", "broken"])
+def test_a_rollback_whose_target_is_gone_changes_nothing(five, spoil):
+    spoil(five)
+    error = refused(five, target=1, withdraw=[5])
+    assert (error.code, error.details, "Another run may have pruned" in error.message) == ("version_not_live", {"version": 1}, True)
+    assert refused(five, target=4 if "4" in served(five) else 5, withdraw=[5, 4]).code in ("version_not_live", "only_version")
+
+
 # --- killed anywhere -----------------------------------------------------------------------------------------------
 
 WHOLE = {"1": b"weights", "2": b"other weights"}
