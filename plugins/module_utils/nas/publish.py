@@ -100,7 +100,7 @@ class _Deletion:
             model.discard(version, parent, name, trash)
         for version in self.records:
             if model.folder(version) is None:
-                nofollow.unlink(model.record_path(version))
+                model.forget(version, trash)
         for folder in self.folders:
             with contextlib.suppress(OSError):  # where others have put something meanwhile
                 nofollow.rmdir(folder)

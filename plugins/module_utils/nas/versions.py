@@ -241,9 +241,12 @@ class Model:
         self.move(gone, "%s.others-%s" % (path, os.urandom(4).hex()))
         return True
 
-    def forget(self, version: int) -> None:
-        """Its record as well."""
-        nofollow.unlink(self.record_path(version))
+    def forget(self, version: int, work: str) -> None:
+        """Its record goes as well, unless it is another file by now."""
+        path, gone = self.record_path(version), os.path.join(work, "record-%d" % version)
+        self.move(path, gone)
+        if not _read_record(gone, version):
+            self.move(gone, path)
 
     def left_alone(self) -> List[str]:
         """What lies where only our own is expected, as sentences: others put it there, or changed it."""
