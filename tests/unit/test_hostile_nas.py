@@ -155,6 +155,21 @@ def test_a_version_that_is_not_what_was_published_is_not_deleted(nas, spoil, wor
     assert names(version) == before
 
 
+def test_what_comes_into_a_version_while_it_is_deleted_goes_back(nas, monkeypatch):
+    nas.publish(ONE)
+    nas.publish(TWO)
+    real = versions.nofollow.remove
+
+    def remove(path, *args):
+        if "gone-" in path:
+            versions.nofollow.writing(path + "/payroll.tar").close()
+        real(path, *args)
+
+    monkeypatch.setattr(versions.nofollow, "remove", remove)
+    assert nas.versions(keep=1)["pruned"] == []
+    assert os.listdir(nas.root / "model/mnist/1") == ["payroll.tar"]
+
+
 def test_a_withdrawn_version_that_came_by_hand_is_not_deleted(nas):
     """Its record is that of its withdrawal, and says not that it was published."""
     nas.publish(ONE)
