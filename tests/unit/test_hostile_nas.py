@@ -161,7 +161,7 @@ def test_what_comes_into_a_version_while_it_is_deleted_goes_back(nas, monkeypatc
     real = versions.nofollow.remove
 
     def remove(path, *args):
-        if "gone-" in path:
+        if path.endswith("gone-1"):
             versions.nofollow.writing(path + "/payroll.tar").close()
         real(path, *args)
 
