@@ -36,6 +36,7 @@ class Model:
 
     def __init__(self, export: str, request: Request) -> None:
         self.base_path = request.base_path
+        self.tags = request.tags
         self.is_export = request.folder == "."
         self.base = export if self.is_export else os.path.join(export, request.folder)
         # Beside the base path, where pods that mount it cannot see it; the export's root has no beside.
@@ -110,7 +111,7 @@ class Model:
         from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import savedmodel  # for what others put there
 
         folder = self.folder(version) or os.path.join(self.base, str(version))
-        return dict(savedmodel.inspect(folder))
+        return dict(savedmodel.inspect(folder, self.tags))
 
     def record_path(self, version: int) -> str:
         return os.path.join(self.provenance, "%d.json" % version)
