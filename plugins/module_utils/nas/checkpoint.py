@@ -61,11 +61,10 @@ def _blocks(data: Data) -> Iterator[Span]:
     if len(data) < FOOTER or data[len(data) - len(MAGIC):] != MAGIC:
         raise Malformed("it does not end as an index does")
     at = len(data) - FOOTER
-    for dummy in range(2):  # of what may be told of the table, which is nothing
-        dummy, at = varint(data, at, len(data))
+    dummy, dummy, at = _handle(data, at, len(data))  # of what may be told of the table, which is nothing
     start, size, dummy = _handle(data, at, len(data))
     end = 0
-    for dummy, (place, limit) in _pairs(data, *_block(data, start, size, 0)):
+    for place, limit in (value for dummy, value in _pairs(data, *_block(data, start, size, 0))):
         start, size, dummy = _handle(data, place, limit)
         yield _block(data, start, size, end)
         end = start + size  # blocks follow one another: none is read twice
@@ -154,14 +153,14 @@ def _check_shards(folder: str, shards: int, entries: List[Entry]) -> None:
         needed[entry.shard] = max(needed.get(entry.shard, 0), entry.offset + entry.size)
     names = {shard: "variables.data-%05d-of-%05d" % (shard, shards) for shard in needed}
     sizes = {shard: _size(os.path.join(folder, name)) for shard, name in names.items()}
-    missing = [names[shard] for shard in sorted(needed) if sizes[shard] is None]
+    missing = [names[shard] for shard in sorted(needed) if sizes[shard] < 0]
     if missing:
         raise Error(
             "The model has variables, but variables/%s is missing%s. Pack the whole version folder."
             % (missing[0], " (and %d more)" % (len(missing) - 1) if missing[1:] else ""), "variables_missing", missing=missing,
         )
     for shard in sorted(needed):
-        if (sizes[shard] or 0) < needed[shard]:
+        if sizes[shard] < needed[shard]:
             raise Error(
                 "variables/%s has %d bytes, and variables/%s says that it has %d: it is cut off, or the index is another model's."
                 " Copy or export both again." % (names[shard], sizes[shard], INDEX, needed[shard]), "variables_damaged",
@@ -169,8 +168,8 @@ def _check_shards(folder: str, shards: int, entries: List[Entry]) -> None:
     _check_tensors(folder, names, entries)
 
 
-def _size(path: str) -> Optional[int]:
-    return os.path.getsize(path) if os.path.isfile(path) else None
+def _size(path: str) -> int:
+    return os.path.getsize(path) if os.path.isfile(path) else -1
 
 
 def _check_tensors(folder: str, names: Dict[int, str], entries: List[Entry]) -> None:

@@ -184,10 +184,9 @@ def inspect(folder: str, tags: Sequence[str] = (SERVE,)) -> Dict[str, Any]:
             raise
         raise Error(foreign.way_out(os.path.join(folder, foreign.TF1_HUB), foreign.TF1_HUB), error.code, **error.details) from None
     except Malformed as problem:
+        way_out = foreign.way_out(path, SAVED_MODEL) or "Export the model again (tf.saved_model.save writes such a file)."
         raise Error(
-            "%s is not a SavedModel that TensorFlow Serving can load: %s. %s"
-            % (SAVED_MODEL, problem, foreign.way_out(path, SAVED_MODEL) or "Export the model again (tf.saved_model.save writes such a file)."),
-            "saved_model_invalid",
+            "%s is not a SavedModel that TensorFlow Serving can load: %s. %s" % (SAVED_MODEL, problem, way_out), "saved_model_invalid",
         ) from None
     _check_variables(folder, model["variables"])
     for name in model["assets"]:

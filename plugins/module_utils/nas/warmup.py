@@ -73,7 +73,7 @@ def _input(signature: str, signatures: Dict[str, Any], shape: List[int]) -> Tupl
     """(name, type, batch size, shape of one sample) of the signature's one input."""
     if signature not in signatures:
         raise _unfit(signature, "the model has no such signature (it has: %s)" % (", ".join(sorted(signatures)) or "none"))
-    if signatures[signature]["method"] != "tensorflow/serving/predict":
+    if signatures[signature]["method"] in savedmodel.METHODS[1:]:
         raise _unfit(
             signature, "its method is %s, and images can only be sent to a predict signature" % signatures[signature]["method"]
         )

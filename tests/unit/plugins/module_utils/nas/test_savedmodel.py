@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from saved_models import INDEX, INIT, field, index, meta_graph, model_files, saved_model, signature, tensor, unshaped
+from saved_models import INDEX, INIT, field, index, model_files, saved_model, signature, tensor
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import savedmodel

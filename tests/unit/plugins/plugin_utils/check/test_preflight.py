@@ -94,6 +94,15 @@ def test_a_model_that_the_test_data_fit(look, known, options):
     assert look(signatures=known, inputs={"images": "images"}, **options)["tests"] == 3
 
 
+def test_an_input_that_the_model_has_a_default_for(look):
+    known = signatures()
+    known["predict_images"]["inputs"]["k"] = "float32[]"
+    with pytest.raises(Error, match="one value for a whole request of k"):
+        look(signatures=known, inputs={"images": "images"})
+    known["predict_images"]["optional"] = ["k"]
+    assert look(signatures=known, inputs={"images": "images"})["tests"] == 3
+
+
 @pytest.mark.parametrize(("known", "options", "code", "says"), [
     (signatures("float32[-1,2]"), {}, "signature_mismatch",
      "the labels are 0 to 2 (3 different ones), and output scores of signature predict_images has the classes 0 to 1: 1 of 3 tests"
