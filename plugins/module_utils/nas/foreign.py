@@ -6,6 +6,7 @@ import json
 import mmap
 import os
 import re
+import stat
 import zipfile
 from typing import Callable, Dict, Iterable, List, Optional, Tuple
 
@@ -25,7 +26,8 @@ def refuse_pointers(folder: str) -> None:
     for path, dummy, names in os.walk(folder):
         for name in names:
             place = os.path.join(path, name)
-            if len(LFS) <= os.path.getsize(place) <= LARGEST_POINTER and _head(place).startswith(LFS):
+            status = os.lstat(place)
+            if stat.S_ISREG(status.st_mode) and len(LFS) <= status.st_size <= LARGEST_POINTER and _head(place).startswith(LFS):
                 pointers.append(os.path.relpath(place, folder))
     if pointers:
         raise Error(

@@ -188,7 +188,7 @@ def _release(value: str) -> Tuple[int, int]:
     """(major, minor)"""
     match = re.match(r"([0-9]{1,9})\.([0-9]{1,9})(\.|$)", value)
     if not match:
-        raise Error("server_release is %r: use the server's release, such as 2.15.1." % value, "option_invalid")
+        raise Error("model_publish's server_release is %r: use the server's release, such as 2.15.1." % value, "option_invalid")
     return int(match.group(1)), int(match.group(2))
 
 

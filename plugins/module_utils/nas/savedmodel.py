@@ -83,7 +83,10 @@ def _restores(data: Data, meta_graph: Span) -> bool:
     """Does it have variables, and read them from variables/? Those that the graph itself sets need no file."""
     restores = any(last_text(data, saver, 3) for saver in messages(data, meta_graph, 3))
     # A graph of constants may have a million nodes: where no such word stands in the file, none is looked at.
-    return restores and bool(re.search(b"|".join(VARIABLE_OPS), data)) and any(_has_variables(data, graph) for graph in messages(data, meta_graph, 2))
+    return (
+        restores and bool(re.search(b"|".join(VARIABLE_OPS), data))
+        and any(_has_variables(data, graph) for graph in messages(data, meta_graph, 2))
+    )
 
 
 def _assets(data: Data, meta_graph: Span) -> List[str]:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.protos import messages
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.tensors import can_encode, type_name, type_number
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.tensors import STRING, can_encode, type_name, type_number
 
 OF_EXAMPLES = {"tensorflow/serving/classify": "classify", "tensorflow/serving/regress": "regress"}
 OWN = "__saved_model_"  # what TensorFlow calls its own, which nobody can ask
@@ -31,8 +31,12 @@ class Tensor(NamedTuple):
 
 
 def method(signature: Any) -> str:
-    """Servers take whatever names no other for predict."""
-    return OF_EXAMPLES.get(signature.method_name, "predict")
+    """Servers take whatever names no other for predict, and only that can send what is no tf.Example."""
+    return _method(signature.method_name, [info.dtype for info in signature.inputs.values()])
+
+
+def _method(name: str, types: Iterable[int]) -> str:
+    return OF_EXAMPLES.get(name, "predict") if all(number == STRING for number in types) else "predict"
 
 
 def tensor(info: Any) -> Tensor:
@@ -61,8 +65,9 @@ def cannot_be_checked(described: Mapping[str, Any]) -> list[str]:
     found = []
     with _as_returned():
         for name, signature in described.items():
-            if signature["method"] not in OF_EXAMPLES:
-                found.append(unsendable(name, {key: _read(text) for key, text in signature["inputs"].items()}))
+            inputs = {key: _read(text) for key, text in signature["inputs"].items()}
+            if _method(signature["method"], [one.type for one in inputs.values()]) == "predict":
+                found.append(unsendable(name, inputs))
     return [sentence for sentence in found if sentence]
 
 

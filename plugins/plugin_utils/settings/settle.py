@@ -163,10 +163,11 @@ def _refuse_missing(settled: Settled, name: str, hosts: Container[str]) -> None:
 def _derived(section: str, settled: Settled) -> dict[str, Any]:
     """What follows from a section's variables and is nobody's choice."""
     if section == "model":
-        release, _source = server_release(settled("serving_version"), settled(
-            "serving_gpu_image" if settled("serving_gpu") else "serving_image") or "")
+        image = "serving_gpu_image" if settled("serving_gpu") else "serving_image"
+        release, _source = server_release(settled("serving_version"), settled(image)) \
+            if settled.sound("serving_gpu", "serving_version", image) else (None, "")
         return {
-            "saved_model_tags": saved_model_tags(settled("serving_args") or []),
+            "saved_model_tags": saved_model_tags(settled("serving_args") if settled.sound("serving_args") else []),
             "server_release": "%d.%d" % release if release else "",
         }
     if section == "volume":

@@ -107,7 +107,7 @@ def test_what_is_made_of_the_answer(answer, check_mode, remarks, up_to_date):
 def test_what_cannot_be_checked_is_said_at_publish():
     signatures = {
         "fine": {"method": "", "inputs": {"x": "float32[-1]", "y": "string[?]"}, "outputs": {}},
-        "of_examples": {"method": "tensorflow/serving/classify", "inputs": {"inputs": "variant[-1]"}, "outputs": {}},
+        "of_examples": {"method": "tensorflow/serving/classify", "inputs": {"inputs": "string[]"}, "outputs": {}},
         "sparse": {"method": "", "inputs": {"x": "float32[-1]", "y": "sparse float32[-1,9]"}, "outputs": {}},
         "ragged": {"method": "", "inputs": {"x": "composite invalid[?]"}, "outputs": {}},
         "table": {"method": "my/own", "inputs": {"x": "resource[]"}, "outputs": {}},

@@ -80,6 +80,7 @@ def test_what_is_recorded_first_is_compared_with_nothing(look, tmp_path):
 
 
 def signatures(scores="float32[-1,3]", images="uint8[-1,2,2]", method="predict", **outputs):
+    images = images if method == "predict" else "string[-1]"
     return {"predict_images": {
         "method": "tensorflow/serving/" + method, "inputs": {"images": images}, "outputs": {"scores": scores, **outputs}}}
 

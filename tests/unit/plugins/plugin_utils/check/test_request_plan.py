@@ -400,6 +400,14 @@ def test_defaults_of_the_model_are_sent_where_nothing_else_is():
         request_plan.plan(OPTIONS, known, PICTURES)
 
 
+@pytest.mark.parametrize("method", ["classify", "regress"])
+def test_what_takes_no_examples_is_asked_to_predict(method):
+    """TensorFlow's own half_plus_two has such a signature."""
+    x2 = {"inputs": tensor_info(FLOAT, -1, 784)}
+    assert made(PICTURES, x2, method=method).method == "predict"
+    assert made(PICTURES, {"inputs": tensor_info(STRING)}, method=method).method == method
+
+
 def test_a_value_is_a_feature_too():
     plan = made(PICTURES, method="classify", inputs={"x": "labels", "k": 2, "mode": {"value": "a"}})
     wire = request_plan.requests(plan, PICTURES, 16)[0].wire
