@@ -379,6 +379,12 @@ def test_a_value_for_a_whole_request_is_no_batch():
     assert made(PICTURES, {"images": IMAGE, "k": tensor_info(INT32, 2)}, inputs={"k": [1, 2]}, batch_size=10).batch == 10
 
 
+def test_a_large_value_makes_no_smaller_batches():
+    large = [0.5] * (request_plan.BATCH_BYTES // 4)
+    inputs = {"images": IMAGE, "k": tensor_info(FLOAT, len(large))}
+    assert made(PICTURES, inputs, inputs={"k": large}).batch == made(PICTURES, {"images": IMAGE}).batch > 1
+
+
 def test_pictures_alone_are_divided():
     plan = made(PICTURES, {"images": IMAGE, "k": tensor_info(FLOAT)}, inputs={"k": 51.0}, divisor=51)
     assert request_plan.values(plan.inputs[1], PICTURES, "s") == 51
