@@ -20,7 +20,7 @@ from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options impor
     Request,
     checksum_mismatch,
 )
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import dataset
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import dataset, signatures
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, Options, require
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.node_action import NodeAction
 
@@ -52,6 +52,7 @@ class ActionModule(NodeAction):
                 "unverified: the archive is known by the headers of the web server only; set model_checksum: %s"
                 % answer["checksum"]
             ]
+        remarks += signatures.cannot_be_checked(answer.get("signatures") or {})
         return {**answer, "remarks": remarks, "up_to_date": not (answer["changed"] or answer.get("needs"))}
 
     def _archive(self, wanted: str, checksum: str | None) -> tuple[str, str]:

@@ -65,6 +65,11 @@ options:
       - Whether to refuse a version that is lower than the highest live one. Servers that take the highest would never load it.
     type: bool
     default: false
+  server_release:
+    description:
+      - Release of TensorFlow Serving that shall load the version, such as V(2.15.1). Before 2.4 a server answers only to
+        signatures whose method is one of its own. Empty where that is not known.
+    type: str
   warmup:
     description:
       - Number of images of O(warmup_dataset) that are written into a new version as warm-up requests, at most 1000. 0 for none.

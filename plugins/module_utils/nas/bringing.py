@@ -12,7 +12,7 @@ import posixpath
 from typing import Iterator, List, Optional, Tuple
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import archive, download, nofollow, savedmodel, warmup
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import archive, download, foreign, nofollow, savedmodel, warmup
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.look import Look, sha256_of, stamp
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Archive, version_number
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.versions import Record, Result, now, numbers
@@ -98,7 +98,7 @@ class Bringing(Look):
         """What the archive holds, checked: (its record, its folder)."""
         path, origin = self._fetched(work)
         unpacked = os.path.join(work, "unpacked")
-        with _named(self.archive):
+        with _named(self.archive), _recognised(path, self.archive.name):
             files = archive.unpack(path, unpacked, self.request.max_size)
         if self.stamp and self._read(path, stamp) != self.stamp:
             raise Error(
@@ -106,10 +106,11 @@ class Bringing(Look):
                 "archive_changed",
             )
         with _named(self.archive):
-            top = _model_folder(files)
+            top = _model_folder(files, unpacked)
             archive_version, version = _version(top, self.request.version)
             folder = os.path.normpath(os.path.join(unpacked, top))
-            signatures = savedmodel.inspect(folder)["signatures"]
+            signatures = savedmodel.inspect(folder, self.request.tags)["signatures"]
+            savedmodel.check_callable(signatures, self.request.release)
             warmups = warmup.inspect(folder, signatures)
         inside = len(top) + 1 if top else 0
         files = {path[inside:]: file for path, file in sorted(files.items()) if path.startswith(top + "/") or not top}
@@ -210,7 +211,19 @@ def _named(source: Archive) -> Iterator[None]:
         raise Error("model_archive %s: %s" % (source.name, error.message), error.code, **error.details) from error
 
 
-def _model_folder(files: archive.Files) -> str:
+@contextlib.contextmanager
+def _recognised(path: str, name: str) -> Iterator[None]:
+    """Where the file is no archive, it may be what people have in place of a SavedModel."""
+    try:
+        yield
+    except Error as error:
+        way_out = foreign.way_out(path, posixpath.basename(name)) if error.code == "not_an_archive" else ""
+        if not way_out:
+            raise
+        raise Error("%s %s" % (error.message, way_out), error.code, **error.details) from error
+
+
+def _model_folder(files: archive.Files, unpacked: str) -> str:
     """The one folder with a saved_model.pb, "" for the archive's own top."""
     tops = sorted(posixpath.dirname(path) for path in files if posixpath.basename(path) == savedmodel.SAVED_MODEL)
     if len(tops) == 1:
@@ -221,8 +234,9 @@ def _model_folder(files: archive.Files) -> str:
             % (len(tops), ", ".join(top or "." for top in tops[:5])), "several_models", folders=tops,
         )
     raise Error(
-        "The archive holds no saved_model.pb (it holds: %s). Pack the version folder that the export wrote, such as"
-        " mnist/1/saved_model.pb." % (", ".join(sorted(files)[:5]) or "nothing"), "no_saved_model",
+        "The archive holds no saved_model.pb (it holds: %s). %s"
+        % (", ".join(sorted(files)[:5]) or "nothing", foreign.instead(unpacked, files)
+           or "Pack the version folder that the export wrote, such as mnist/1/saved_model.pb."), "no_saved_model",
     )
 
 

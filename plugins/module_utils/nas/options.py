@@ -7,7 +7,7 @@ The messages name the role's variables, which are the options with the prefix mo
 
 import posixpath
 import re
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 from urllib.parse import urlsplit, urlunsplit
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
@@ -27,6 +27,7 @@ NAS: Spec = {
     "mount_timeout": {"type": "int", "default": 30},
     "lock_timeout": {"type": "int", "default": 300},
     "timeout": {"type": "int", "default": 1800},
+    "saved_model_tags": {"type": "list", "elements": "str", "default": ["serve"]},
 }
 PUBLISH: Spec = dict(NAS, **{
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -36,6 +37,7 @@ PUBLISH: Spec = dict(NAS, **{
     "version": {"type": "int"},
     "reinstate": {"type": "bool", "default": False},
     "newest": {"type": "bool", "default": False},
+    "server_release": {"type": "str"},
     "warmup": {"type": "int", "default": 0},
     "warmup_dataset": {"type": "raw"},
     "warmup_dataset_checksum": {"type": "dict"},
@@ -116,6 +118,7 @@ class Request:
         self.timeout = _whole(options, "timeout")
         self.mount_timeout = _whole(options, "mount_timeout")
         self.lock_timeout = _whole(options, "lock_timeout")
+        self.tags: List[str] = options["saved_model_tags"]
         self._check_place()
         self._read_publication(options)
         self._read_changes(options)
@@ -140,6 +143,7 @@ class Request:
         self.max_size = _whole(options, "max_size")
         self.reinstate: bool = options["reinstate"]
         self.newest: bool = options["newest"]
+        self.release = None if options["server_release"] is None else _release(options["server_release"])
         self.warmup = _whole(options, "warmup", least=0)
         self.warmup_signature = options["warmup_signature"]
         self.warmup_dataset = options["warmup_dataset"]
@@ -180,6 +184,14 @@ def _whole(options: Options, name: str, least: int = 1) -> int:
     if isinstance(value, bool) or not re.match(r"[0-9]{1,18}$", str(value)) or int(value) < least:
         raise Error("model_%s is %r: use a whole number from %d up." % (name, value, least), "number_invalid")
     return int(value)
+
+
+def _release(value: str) -> Tuple[int, int]:
+    """(major, minor)"""
+    match = re.match(r"([0-9]{1,9})\.([0-9]{1,9})(\.|$)", value)
+    if not match:
+        raise Error("model_publish's server_release is %r: use the server's release, such as 2.15.1." % value, "option_invalid")
+    return int(match.group(1)), int(match.group(2))
 
 
 def _versions(options: Options, name: str) -> List[int]:

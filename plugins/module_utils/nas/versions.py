@@ -47,6 +47,7 @@ class Model:
 
     def __init__(self, export: str, request: Request) -> None:
         self.base_path = request.base_path
+        self.tags = request.tags
         self.is_export = request.folder == "."
         self.base = export if self.is_export else os.path.join(export, request.folder)
         # Beside the base path, where pods that mount it cannot see it; the export's root has no beside.
@@ -173,7 +174,7 @@ class Model:
         if strange:
             raise _not_followed(strange[0])
         try:
-            return dict(savedmodel.inspect(self.folder(version) or os.path.join(self.base, str(version))))
+            return dict(savedmodel.inspect(self.folder(version) or os.path.join(self.base, str(version)), self.tags))
         except OSError as error:
             if error.errno != errno.ELOOP:
                 raise

@@ -73,7 +73,7 @@ def _input(signature: str, signatures: Dict[str, Any], shape: List[int]) -> Tupl
     """(name, type, batch size, shape of one sample) of the signature's one input."""
     if signature not in signatures:
         raise _unfit(signature, "the model has no such signature (it has: %s)" % (", ".join(sorted(signatures)) or "none"))
-    if signatures[signature]["method"] != "tensorflow/serving/predict":
+    if signatures[signature]["method"] in savedmodel.METHODS[1:]:
         raise _unfit(
             signature, "its method is %s, and images can only be sent to a predict signature" % signatures[signature]["method"]
         )
@@ -112,7 +112,7 @@ def inspect(folder: str, signatures: Dict[str, Any]) -> int:
             for data in tfrecord.records(file, os.fstat(file.fileno()).st_size):
                 if count == MAX_RECORDS:
                     raise Malformed("a server takes %d at most" % MAX_RECORDS)
-                for name in _signature_names(data):
+                for name in signature_names(data):
                     if name not in signatures:
                         raise Malformed("it asks for the signature %s, and the model has %s" % (
                             name, ", ".join(sorted(signatures)) or "none"))
@@ -127,7 +127,7 @@ def inspect(folder: str, signatures: Dict[str, Any]) -> int:
     return count
 
 
-def _signature_names(data: bytes) -> List[str]:
+def signature_names(data: bytes) -> List[str]:
     """The signatures that one PredictionLog asks for; an empty name means serving_default."""
     whole = (0, len(data))
     asked = [(kind, request) for kind in LOGS for log in messages(data, whole, kind) for request in messages(data, log, 1)]

@@ -13,7 +13,11 @@ from typing import Any
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings import rules
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.chart_values import chart_values
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.chart_values import (
+    chart_values,
+    saved_model_tags,
+    server_release,
+)
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.names import object_names
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.record import SECTIONS, Variable, variables
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.values import Unfit, blank
@@ -158,6 +162,14 @@ def _refuse_missing(settled: Settled, name: str, hosts: Container[str]) -> None:
 
 def _derived(section: str, settled: Settled) -> dict[str, Any]:
     """What follows from a section's variables and is nobody's choice."""
+    if section == "model":
+        image = "serving_gpu_image" if settled("serving_gpu") else "serving_image"
+        release, _source = server_release(settled("serving_version"), settled(image)) \
+            if settled.sound("serving_gpu", "serving_version", image) else (None, "")
+        return {
+            "saved_model_tags": saved_model_tags(settled("serving_args") if settled.sound("serving_args") else []),
+            "server_release": "%d.%d" % release if release else "",
+        }
     if section == "volume":
         return {"claim": object_names(settled("volume_release"))["claim"]}
     if section == "serving":

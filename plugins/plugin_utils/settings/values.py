@@ -239,12 +239,14 @@ class Limits(Mapping):
 
 
 class Columns(Mapping):
-    """Of a column's name, or a list of them, by name."""
+    """Of a column's name, a list of them, or a value for all tests, by name."""
 
-    way_out = "use a mapping of the model's inputs to columns of the dataset, such as {images: images}"
+    way_out = "use a mapping of the model's inputs to columns of the dataset, such as {images: images}, or to values, such as" \
+              " {keep_prob: 1.0} or {mode: {value: text}}"
 
-    def entry(self, key: str, value: Any) -> str | list[str]:
-        if not value or not isinstance(value, (str, list)):
+    def entry(self, key: str, value: Any) -> Any:
+        is_value = isinstance(value, (bool, int, float)) or (isinstance(value, dict) and list(value) == ["value"])
+        if not is_value and (not value or not isinstance(value, (str, list))):
             raise Unfit(self.way_out)
         return value
 

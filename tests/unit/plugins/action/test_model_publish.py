@@ -104,6 +104,35 @@ def test_what_is_made_of_the_answer(answer, check_mode, remarks, up_to_date):
     assert unverified.endswith("set model_checksum: sha256:ab")
 
 
+def test_what_cannot_be_checked_is_said_at_publish():
+    signatures = {
+        "fine": {"method": "", "inputs": {"x": "float32[-1]", "y": "string[?]"}, "outputs": {}},
+        "of_examples": {"method": "tensorflow/serving/classify", "inputs": {"inputs": "string[]"}, "outputs": {}},
+        "sparse": {"method": "", "inputs": {"x": "float32[-1]", "y": "sparse float32[-1,9]"}, "outputs": {}},
+        "ragged": {"method": "", "inputs": {"x": "composite invalid[?]"}, "outputs": {}},
+        "table": {"method": "my/own", "inputs": {"x": "resource[]"}, "outputs": {}},
+        "old": {"method": "my/own", "inputs": {"x": "dtype101[-1]"}, "outputs": {}},
+        "one_by_one": {"method": "", "inputs": {"x": "string[]"}, "outputs": {}},
+        "empty": {"method": "", "inputs": {}, "outputs": {}},
+    }
+    remarks = Action({**NAS, "archive": "http://host/x"}, answered(signatures=signatures)).run()["remarks"]
+    assert remarks == ["signature %s cannot be checked: %s" % item for item in {
+        "sparse": "its input y is a sparse tensor, and the check sends dense tensors of numbers, text or booleans",
+        "ragged": "its input x is a composite tensor, as ragged ones are, and the check sends dense tensors of numbers, text or"
+                  " booleans",
+        "table": "its input x is of type resource, and the check sends dense tensors of numbers, text or booleans",
+        "old": "its input x is of type a reference to float32, and the check sends dense tensors of numbers, text or booleans",
+        "one_by_one": "none of its inputs has a dimension for tests (x: string []): export it with one, [None, ...]",
+        "empty": "it has no inputs",
+    }.items()]
+
+
+def test_signatures_that_nobody_wrote_are_no_traceback():
+    for signatures in ({"s": 3}, {"s": {"method": "", "inputs": {"x": "floaty"}}}):
+        answer = Action({**NAS, "archive": "http://host/x"}, answered(signatures=signatures)).run()
+        assert answer["failed"] and answer["failure"]["code"] == "option_invalid"
+
+
 def test_empty_options_are_left_out():
     empty = {"checksum": "", "version": None, "warmup_dataset": "", "archive": " http://host/x\n", "reinstate": False}
     action = Action({**NAS, **empty}, {"changed": False})

@@ -33,6 +33,7 @@ def test_defaults_and_empty_answers():
         assert (read.timeout, read.mount_timeout, read.lock_timeout, read.max_size) == (1800, 30, 300, 20 << 30)
         assert (read.reinstate, read.newest, read.keep, read.warmup, read.acts) == (False, False, 0, 0, False)
         assert (read.warmup_signature, read.warmup_dataset, read.warmup_samples) == ("predict_images", None, None)
+        assert (read.tags, read.release) == (["serve"], None)
         assert (read.reason, read.withdraw, read.in_use, read.checked) == ("withdrawn by hand", [], [], [])
     assert Request({key: value for key, value in GOOD.items() if key != "archive"}).archive is None
 
@@ -40,11 +41,12 @@ def test_defaults_and_empty_answers():
 def test_what_is_given():
     read = request(
         nas_export="/serving", nas_options="hard", timeout=5, mount_timeout=6, lock_timeout=7, max_size=8, reinstate=True,
-        newest=True,
+        newest=True, saved_model_tags=["serve", "gpu"], server_release="2.15.1",
         version=3, checksum=HEX, keep=2, warmup=4, warmup_dataset="/data", warmup_signature="s", warmup_samples={"shape": [1]},
     )
     assert (read.export, read.options, read.version, read.checksum) == ("/serving", "hard", 3, HEX)
     assert (read.timeout, read.mount_timeout, read.lock_timeout, read.max_size) == (5, 6, 7, 8)
+    assert (read.tags, read.release, request(server_release="1.4").release) == (["serve", "gpu"], (2, 15), (1, 4))
     assert (read.server, read.base_path) == ("nas.example.com", "/serving/model/mnist")
     assert (read.reinstate, read.newest, read.keep, read.warmup) == (True, True, 2, 4)
     assert (read.warmup_signature, read.warmup_dataset, read.warmup_samples) == ("s", "/data", {"shape": [1]})
@@ -86,6 +88,7 @@ def test_where_the_model_lies_in_the_export(export, base, folder):
     ({"warmup": 1001, "warmup_dataset": "/data"}, "number_invalid"), ({"warmup": 3}, "variable_missing"),
     ({"warmup": 3, "warmup_dataset": ""}, "variable_missing"), ({"warmup": -1}, "number_invalid"),
     ({"timeout": "soon"}, "number_invalid"), ({"timeout": 0}, "number_invalid"), ({"max_size": -5}, "number_invalid"),
+    ({"server_release": "new"}, "option_invalid"), ({"server_release": "2"}, "option_invalid"),
     ({"mount_timeout": 0}, "number_invalid"), ({"lock_timeout": 0}, "number_invalid"), ({"max_size": 10 ** 18}, "number_invalid"),
 ])
 def test_refused(options, code):

@@ -80,6 +80,7 @@ def test_what_is_recorded_first_is_compared_with_nothing(look, tmp_path):
 
 
 def signatures(scores="float32[-1,3]", images="uint8[-1,2,2]", method="predict", **outputs):
+    images = images if method == "predict" else "string[-1]"
     return {"predict_images": {
         "method": "tensorflow/serving/" + method, "inputs": {"images": images}, "outputs": {"scores": scores, **outputs}}}
 
@@ -92,6 +93,15 @@ def signatures(scores="float32[-1,3]", images="uint8[-1,2,2]", method="predict",
 ])
 def test_a_model_that_the_test_data_fit(look, known, options):
     assert look(signatures=known, inputs={"images": "images"}, **options)["tests"] == 3
+
+
+def test_an_input_that_the_model_has_a_default_for(look):
+    known = signatures()
+    known["predict_images"]["inputs"]["k"] = "float32[]"
+    with pytest.raises(Error, match="one value for a whole request of k"):
+        look(signatures=known, inputs={"images": "images"})
+    known["predict_images"]["optional"] = ["k"]
+    assert look(signatures=known, inputs={"images": "images"})["tests"] == 3
 
 
 @pytest.mark.parametrize(("known", "options", "code", "says"), [

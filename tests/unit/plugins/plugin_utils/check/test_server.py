@@ -304,14 +304,15 @@ IMAGES, SCORES = tensor_info(FLOAT, -1, 784), tensor_info(FLOAT, -1, 10)
     ({"images": tensor_info(STRING, -1)}, {"scores": SCORES}, {}, "dataset has uint8 [100, 28, 28], the model wants string [-1]"),
     ({"images": tensor_info(FLOAT, -1, 1024)}, {"scores": SCORES}, {}, "has uint8 [100, 28, 28], the model wants float32 [-1, 1024]"),
     ({"images": tensor_info(FLOAT, -1, 28, 28, 3)}, {"scores": SCORES}, {}, "the model wants float32 [-1, 28, 28, 3]"),
-    ({"images": tensor_info(FLOAT)}, {"scores": SCORES}, {}, "wants float32 [], one value for a whole request"),
+    ({"images": IMAGES, "k": tensor_info(FLOAT)}, {"scores": SCORES}, {}, "wants one value for a whole request of k (float32)"),
+    ({"images": tensor_info(20, -1)}, {"scores": SCORES}, {}, "signature predict_images cannot be checked: its input images is of"),
     ({"images": tensor_info(FLOAT, 7, 784)}, {"scores": SCORES}, {}, "batches of exactly 7 tests"),
     ({"images": IMAGES, "mask": IMAGES}, {"scores": SCORES}, {}, "say with check_inputs which column mask takes"),
     ({"images": IMAGES}, {"scores": SCORES}, {"inputs": {"image": "images"}}, "check_inputs names image"),
     ({"images": IMAGES}, {"a": SCORES, "b": SCORES}, {}, "outputs a, b: say which with check_output"),
     ({"images": IMAGES}, {"scores": SCORES}, {"output": "score"}, "check_output (now 'score')"),
     ({"images": IMAGES}, {"scores": tensor_info(8, -1)}, {}, "output scores of signature predict_images is complex64"),
-    ({}, {"scores": SCORES}, {}, "the signature has no inputs"),
+    ({}, {"scores": SCORES}, {}, "signature predict_images cannot be checked: it has no inputs"),
 ])
 def test_mismatches_are_explained_before_anything_is_sent(refused, inputs, outputs, options, says):
     server = ModelServer(signature_map=signatures(predict_images=(inputs, outputs)))

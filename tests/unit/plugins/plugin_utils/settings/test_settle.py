@@ -85,6 +85,21 @@ def test_the_smallest_inventory_is_complete():
     assert found["check"]["served_name"] == "mnist"
 
 
+@pytest.mark.parametrize(("given", "tags", "release"), [
+    ({}, ["serve"], "1.4"),
+    ({"gpu": False, "serving_image": "host:5000/serving:2.15.1", "serving_gpu_image": "x:1.4.0"}, ["serve"], "2.15"),
+    ({"gpu": True, "serving_image": "host:5000/serving:2.15.1", "serving_gpu_image": "x:1.4.0"}, ["serve"], "1.4"),
+    ({"gpu": False, "serving_image": "host:5000/serving:latest"}, ["serve"], ""),
+    ({"serving_args": ["--saved_model_tags=serve,gpu"]}, ["serve", "gpu"], "1.4"),
+    ({"serving_args": ["--saved_model_tags=a", "--rest", "--saved_model_tags=b"]}, ["b"], "1.4"),
+    # What is wrong with the server's variables is no matter where only the model is looked at.
+    ({"serving_args": 3, "gpu": False, "serving_image": "a b"}, ["serve"], ""),
+])
+def test_what_a_model_has_to_be_for_its_server(given, tags, release):
+    found = settle("mnist", given, ["model"])["model"]
+    assert (found["saved_model_tags"], found["server_release"]) == (tags, release)
+
+
 def test_what_follows_from_variables():
     found = settle("mnist", {
         "volume_release": "a", "scaling_release": "b", "serving_gpu_preflight": "warn", "serving_timeout": 700, "serving_start_timeout": 60,
@@ -94,6 +109,7 @@ def test_what_follows_from_variables():
     assert (found["serving"]["load_timeout"], found["serving"]["unschedulable_timeout"]) == (120, 700)
     assert found["check"]["served_name"] == "digits-canary"
     assert found["serving"]["pinned"] is True and found["serving"]["version_policy"] == "pinned"
+    assert (found["model"]["saved_model_tags"], found["model"]["server_release"]) == (["serve"], "2.15")
     # pinned everywhere or nowhere: the chart mounts the ConfigMap that the role makes
     assert found["serving"]["chart_values"]["modelConfig"] == {"configMap": "mnist-deploy-model-config"}
 
