@@ -52,6 +52,8 @@ class ActionModule(NodeAction):
                 "unverified: the archive is known by the headers of the web server only; set model_checksum: %s"
                 % answer["checksum"]
             ]
+        if answer["changed"] and answer["left_out"]:
+            remarks.append("left out of the archive, for the model needs none of it: %s" % ", ".join(answer["left_out"][:5]))
         return {**answer, "remarks": remarks, "up_to_date": not (answer["changed"] or answer.get("needs"))}
 
     def _archive(self, wanted: str, checksum: str | None) -> tuple[str, str]:

@@ -4,7 +4,7 @@
 
 What is unpacked is what people have: links to files of the same archive become copies, what a packer adds of its own is left out.
 """
-import errno
+import bisect
 import functools
 import hashlib
 import os
@@ -21,6 +21,7 @@ from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.source import
 
 MAX_MEMBERS = 100000
 MAX_LINKS = 40  # that lead from one to the next, as many as Linux follows
+MAX_NAME, MAX_PATH, MAX_DEPTH = 255, 2048, 100  # bytes of a file's name, of a path with its folders; and how many these may be
 MAX_TARGET = 4096  # bytes of what a link leads to
 
 UNPACKABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
@@ -42,6 +43,12 @@ class Unpacked:
     def names(self) -> List[str]:
         """Of all that is a file, or leads to one."""
         return sorted(set(self.files) | {link for link in self.links if self.leads_to(link) in self.files})
+
+    def below(self, path: str, names: List[str]) -> List[str]:
+        """Of the sorted names that of the path itself, or those in the folder of this name."""
+        if path in self.files:
+            return [path]
+        return names[bisect.bisect_left(names, path + "/"):bisect.bisect_left(names, path + "0")]  # "0" comes after "/"
 
     def leads_to(self, path: str) -> Optional[str]:
         """The path without links, None where these lead out of the archive or in circles."""
@@ -106,29 +113,44 @@ def unpack(source: Source, into: str, max_size: int, spool: str) -> Unpacked:
 def use_links(unpacked: Unpacked, into: str, top: str) -> List[str]:
     """Make files of the links in the folder `top`, whose names there are in `files` then. The links elsewhere, which nobody needs."""
     inside = top + "/" if top else ""
+    names = unpacked.names()
     copies: Dict[str, str] = {}
     for link in sorted(unpacked.links):
-        if not link.startswith(inside):
-            continue
-        target = unpacked.leads_to(link)
-        found = [] if target is None else [path for path in unpacked.files if path == target or path.startswith(target + "/")]
-        if not found or link.startswith(str(target) + "/"):
-            raise Error(
-                "The archive's member %r is a link %s, and a server would not find a file there. %s."
-                % (link, "that leads out of the archive" if target is None else "to %r, which is not in the archive" % target
-                   if not found else "to the folder that it lies in", FOLLOW), "archive_unsafe", member=link,
-            )
-        copies.update({link + path[len(str(target)):]: path for path in found})
+        if link.startswith(inside):
+            target = unpacked.leads_to(link)
+            found = [] if target is None else unpacked.below(target, names)
+            if target is None or not found or link.startswith(target + "/"):
+                raise _leads_nowhere(link, target, bool(found))
+            copies.update({link + path[len(target):]: unpacked.leads_to(path) or path for path in found})
+            _limit(len(copies))
     for path, original in copies.items():
         unpacked.spend(unpacked.files[original]["size"], path)
-        _copy(os.path.join(into, original), _make(into, path, False))
+        _copy(os.path.join(into, original), _new_file(into, path))
         unpacked.files[path] = unpacked.files[original]
     return sorted(link for link in unpacked.links if not link.startswith(inside))
 
 
+def _leads_nowhere(link: str, target: Optional[str], found: bool) -> Error:
+    where = "that leads out of the archive" if target is None else (
+        "to the folder that it lies in" if found else "to %r, which is not in the archive" % target)
+    return Error(
+        "The archive's member %r is a link %s, and a server would not find a file there. %s." % (link, where, FOLLOW),
+        "archive_unsafe", member=link,
+    )
+
+
+def _limit(members: int) -> None:
+    if members > MAX_MEMBERS:
+        raise Error("The archive has more than %d members: this is not a model." % MAX_MEMBERS, "archive_too_large")
+
+
 def shown(path: str) -> str:
     """A name as a person can read it, and JSON carry it, whatever bytes it is made of."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return _bytes(path).decode("utf-8", "replace")
+
+
+def _bytes(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")
 
 
 def _is_utf8(path: str) -> bool:
@@ -142,31 +164,30 @@ def _parents(path: str) -> Iterator[str]:
 
 
 def _unpack_one(member: _Member, path: str, into: str, unpacked: Unpacked) -> None:
-    output = _make(into, path, member.folder)
-    if output is None:
+    if member.folder:
+        _make_folder(into, path)
         return
-    with os.fdopen(output, "wb", buffering=0) as file:
+    with os.fdopen(_new_file(into, path), "wb", buffering=0) as file:
         if member.size > unpacked.budget:
             unpacked.spend(member.size, path)  # nothing of it need be written to know
         with guarded(member.open) as content:
             unpacked.files[path] = _write(file, content, path, unpacked)
 
 
-def _make(into: str, path: str, folder: bool) -> Optional[int]:
-    """Make a folder, or a new file: the descriptor to write it with."""
-    target = os.path.join(into, path)
+def _make_folder(into: str, path: str) -> None:
     try:
-        os.makedirs(target if folder else os.path.dirname(target), exist_ok=True)
-        return None if folder else os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+        os.makedirs(os.path.join(into, path), exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise _twice(path) from None
-    except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
-            raise
-        raise Error(
-            "The archive's member %r has a name that is too long for a file (255 bytes). Pack it under a shorter one." % path,
-            "archive_unsafe", member=path,
-        ) from None
+
+
+def _new_file(into: str, path: str) -> int:
+    """The descriptor to write it with."""
+    _make_folder(into, posixpath.dirname(path))
+    try:
+        return os.open(os.path.join(into, path), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+    except (FileExistsError, NotADirectoryError):
+        raise _twice(path) from None
 
 
 def _twice(path: str) -> Error:
@@ -191,8 +212,7 @@ def write_all(file: Any, chunk: bytes) -> None:
         left = left[file.write(left):]
 
 
-def _copy(original: str, output: Optional[int]) -> None:
-    assert output is not None
+def _copy(original: str, output: int) -> None:
     with os.fdopen(output, "wb") as file, open(original, "rb") as content:
         for chunk in iter(lambda: content.read(CHUNK), b""):
             file.write(chunk)
@@ -208,6 +228,11 @@ def _parts(member: _Member) -> Optional[List[str]]:
         raise Error(
             "The archive's member %r leads out of the folder it is unpacked in. Nothing was published: do not trust this"
             " archive, or pack it with relative paths." % shown(name), "archive_unsafe", member=shown(name),
+        )
+    if len(parts) > MAX_DEPTH or len(_bytes(name)) > MAX_PATH or any(len(_bytes(part)) > MAX_NAME for part in parts):
+        raise Error(
+            "The archive's member %r... has a name that is too long for a file, or lies in more than %d folders. Pack it again"
+            " under a shorter one." % (shown(name[:80]), MAX_DEPTH), "archive_unsafe", member=shown(name[:80]),
         )
     if not parts or "__MACOSX" in parts or parts[-1].startswith("._") or parts[-1] == ".DS_Store":
         return None
@@ -237,8 +262,7 @@ def _members(source: Source, spool: str) -> Iterator[_Member]:
     else:
         members = _tar_members(*packing.unwrapped(stream))
     for count, member in enumerate(iter(lambda: guarded(next, members, None), None)):
-        if count == MAX_MEMBERS:
-            raise Error("The archive has more than %d members: this is not a model." % MAX_MEMBERS, "archive_too_large")
+        _limit(count + 1)
         yield member
 
 

@@ -12,7 +12,7 @@ import posixpath
 from typing import Iterator, List, Optional, Tuple
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import archive, download, savedmodel, warmup
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import archive, download, packing, savedmodel, warmup
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.look import Look, file_sha256
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Archive, version_number
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.source import CHUNK, Source
@@ -20,6 +20,7 @@ from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.staging impor
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.versions import Record, Result, now, numbers, sizes_of
 
 ORIGIN = ("source", "sha256", "size", "etag", "last_modified")  # of a record: the archive that it came in
+SEARCHED = 20  # files that are looked into for another archive
 
 
 class Bringing(Look):
@@ -101,7 +102,7 @@ class Bringing(Look):
         into = os.path.join(work, "unpacked")
         unpacked, origin = self._brought(into, os.path.join(work, "archive"))
         with _named(self.archive):
-            top = _model_folder(unpacked.names())
+            top = _model_folder(into, unpacked.names() + unpacked.nameless)
             left_out = archive.use_links(unpacked, into, top)
             _must_be_named(unpacked.nameless, top)
             archive_version, version = _version(top, self.request.version)
@@ -230,8 +231,8 @@ def _named(source: Archive) -> Iterator[None]:
         raise Error("model_archive %s: %s" % (source.name, error.message), error.code, **error.details) from error
 
 
-def _model_folder(files: List[str]) -> str:
-    """files: the paths of all. The one folder with a saved_model.pb, "" for the archive's own top."""
+def _model_folder(into: str, files: List[str]) -> str:
+    """files: the paths of all in the folder `into`. The one folder with a saved_model.pb, "" for the archive's own top."""
     tops = sorted(posixpath.dirname(path) for path in files if posixpath.basename(path) == savedmodel.SAVED_MODEL)
     if len(tops) == 1:
         return str(tops[0])
@@ -240,10 +241,22 @@ def _model_folder(files: List[str]) -> str:
             "The archive holds %d models (%s). Pack one version per archive."
             % (len(tops), ", ".join(top or "." for top in tops[:5])), "several_models", folders=tops,
         )
+    inner = next((path for path in files[:SEARCHED] if packing.is_packed(_start(os.path.join(into, path)))), None)
+    if inner:
+        raise Error(
+            "The archive holds no saved_model.pb, but another archive (%s). Take that out and give it instead." % inner,
+            "no_saved_model", archive=inner,
+        )
     raise Error(
         "The archive holds no saved_model.pb (it holds: %s). Pack the version folder that the export wrote, such as"
         " mnist/1/saved_model.pb." % (", ".join(sorted(files)[:5]) or "nothing"), "no_saved_model",
     )
+
+
+def _start(path: str) -> bytes:
+    with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:  # a link is no file yet
+        return file.read(512)
+    return b""
 
 
 def _must_be_named(nameless: List[str], top: str) -> None:

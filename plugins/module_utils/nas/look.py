@@ -175,6 +175,7 @@ class Look(Model):
             "archive_size": record.get("size"),
             "signatures": record.get("signatures", {}),
             "warmup": record.get("warmup") or 0,
+            "left_out": record.get("left_out") or [],
             "published": record.get("published"),
             "checked": record.get("checked"),
             "withdrawn": dict(record["withdrawn"], version=version) if gone == "withdrawn" else {},
@@ -204,7 +205,7 @@ class Look(Model):
             "changed": True, "version": version, "path": path, "versions": versions, "aside": sorted(self.aside()),
             "listed": self.entries(), "tree": self.tree(None), "source": self.archive.name,
             "checksum": "sha256:%s" % self.checksum if self.checksum else None, "verified": False,
-            "size": None, "archive_size": None, "signatures": {}, "warmup": None, "published": None, "checked": None,
+            "size": None, "archive_size": None, "signatures": {}, "warmup": None, "left_out": [], "published": None, "checked": None,
             "withdrawn": {}, "pruned": {}, "message": "", "duration": self._duration(),
             "diff": _diff(self._lines(versions), self._lines(versions) + [after]),
         }

@@ -224,6 +224,11 @@ def unwrapped(stream: Forward) -> Tuple[Forward, List[str]]:
     return stream, wrapping
 
 
+def is_packed(start: bytes) -> bool:
+    """Is this the beginning of an archive, or of something packed?"""
+    return start.startswith((*WRAPPINGS, *ZIPS, b"7z\xbc\xaf", b"Rar!")) or start[257:262] == b"ustar"
+
+
 # What people bring instead: how it begins, what it is, and what to do.
 _OTHERS = (
     (br"\Z", "empty", "Look at what wrote it"),

@@ -286,6 +286,14 @@ def test_an_archive_that_is_being_rewritten(nas, monkeypatch, content):
     assert nas.refused(ONE).code == "archive_changed"
 
 
+def test_what_is_left_out_is_said_and_written_down(nas):
+    links = [("latest", "mnist/1", tarfile.SYMTYPE), ("mnist/old", "0", tarfile.SYMTYPE)]
+    archive = tar({**under("mnist/1", model_files()), "mnist/\udcff": b""}, links=links)
+    assert nas.publish(archive)["left_out"] == ["latest", "mnist/old", "mnist/\ufffd"]
+    assert nas.publish(archive, check_mode=True)["left_out"] == ["latest", "mnist/old", "mnist/\ufffd"]
+    assert nas.publish(TWO)["left_out"] == []
+
+
 # --- the look: check mode ------------------------------------------------------------------------------------------
 
 def timeless(result):
