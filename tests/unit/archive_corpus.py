@@ -162,8 +162,8 @@ def formats():
     yield "zip with bzip2", zip_of([(name, content, {"compress_type": 12}) for name, content in MODEL.items()]), ARRIVES
     yield "zip cut off", zip_model()[:-30], (DAMAGED, "not a zip file")
     yield "zip without its beginning", zip_model()[50:], (NOT, "begins with")
-    yield "zip packed with gzip", gz(zip_model()), (NOT, "a zip archive that was packed once more, packed with gzip. Give the zip itself.")
-    yield "zip by deflate64", flagged(zip_model(), 8, 9), (UNSAFE, "packed by method 9, which Python cannot unpack. Pack it again as .tar.gz")
+    yield "zip packed with gzip", gz(zip_model()), (NOT, "packed once more, packed with gzip. Give the zip itself.")
+    yield "zip by deflate64", flagged(zip_model(), 8, 9), (UNSAFE, "by method 9, which Python cannot unpack. Pack it again as")
     yield "zip under a password", flagged(zip_model(), 6, 1), (UNSAFE, "is a file under a password. Pack it again without one")
     yield "zip in volumes", b"PK\x07\x08" + zip_model(), (NOT, "first part of a zip in several volumes. Join them")
 
@@ -305,7 +305,7 @@ def packers():
     yield "sparse", *sparse()
     yield "with a label", gz(plain([member("nightly", kind=b"V"), *files(MODEL)])), ARRIVES
     yield "incremental", gz(plain([member("mnist/", b"Ymnist\0\0", b"D"), *files(MODEL)])), ARRIVES
-    yield "a further volume", gz(plain([member("mnist/1/" + DATA, WEIGHTS, b"M")])), (UNSAFE, "begins in another volume. Pack it again in one")
+    yield "a further volume", gz(plain([member("mnist/1/" + DATA, WEIGHTS, b"M")])), (UNSAFE, "begins in another volume. Pack it")
     yield "contiguous", gz(plain(files(MODEL, kind=tarfile.CONTTYPE))), ARRIVES
     for mode in (0o600, 0o000, 0o4755, 0o2777, 0o444):
         yield "mode %o" % mode, gz(plain([member("mnist/1", kind=FOLDER, mode=mode & 0o700), *files(MODEL, mode=mode)])), ARRIVES
