@@ -53,6 +53,8 @@ class ActionModule(NodeAction):
                 % answer["checksum"]
             ]
         remarks += signatures.cannot_be_checked(answer.get("signatures") or {})
+        if answer["changed"] and answer["left_out"]:
+            remarks.append("left out of the archive, for the model needs none of it: %s" % ", ".join(answer["left_out"][:5]))
         return {**answer, "remarks": remarks, "up_to_date": not (answer["changed"] or answer.get("needs"))}
 
     def _archive(self, wanted: str, checksum: str | None) -> tuple[str, str]:

@@ -39,8 +39,10 @@ options:
   archive:
     description:
       - C(http://) or C(https://) URL, C(file:///PATH) on the target, or a path on the controller.
-      - C(.tar.gz), C(.tgz), C(.tar) or C(.zip); its content says which. It holds one version in a folder with an integer
-        name, such as C(mnist/1/saved_model.pb), or, with O(version), in any folder or none.
+      - C(.tar), packed with gzip, bzip2, xz, zstd (Python 3.14, or the module C(zstandard)) or not at all, or C(.zip); its content
+        says which. It holds one version in a folder with an integer name, such as C(mnist/1/saved_model.pb), or, with O(version),
+        in any folder or none.
+      - A link to a file of the same archive becomes a copy of it. Links outside the version's folder are RV(left_out).
       - Required if O(state=present).
     type: str
   archive_copy:
@@ -175,6 +177,11 @@ warmup:
   description: Number of warm-up requests in the version. Null in check mode if only the archive knows it.
   returned: with state present
   type: int
+left_out:
+  description: Members of the archive that were not unpacked, links outside the version's folder for one.
+  returned: with state present
+  type: list
+  elements: str
 tree:
   description: The base path as lines to show.
   returned: success

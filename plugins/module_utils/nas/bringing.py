@@ -12,12 +12,22 @@ import posixpath
 from typing import Iterator, List, Optional, Tuple
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import archive, download, foreign, nofollow, savedmodel, warmup
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.look import Look, sha256_of, stamp
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import (
+    archive,
+    download,
+    foreign,
+    nofollow,
+    packing,
+    savedmodel,
+    warmup,
+)
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.look import Look, sha256_of
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Archive, version_number
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.source import CHUNK, Source
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.versions import Record, Result, now, numbers
 
 ORIGIN = ("source", "sha256", "size", "etag", "last_modified")  # of a record: the archive that it came in
+SEARCHED = 20  # files that are looked into for another archive
 
 
 class Bringing(Look):
@@ -96,42 +106,67 @@ class Bringing(Look):
 
     def _unpacked(self, work: str) -> Tuple[Record, str]:
         """What the archive holds, checked: (its record, its folder)."""
-        path, origin = self._fetched(work)
-        unpacked = os.path.join(work, "unpacked")
-        with _named(self.archive), _recognised(path, self.archive.name):
-            files = archive.unpack(path, unpacked, self.request.max_size)
-        if self.stamp and self._read(path, stamp) != self.stamp:
-            raise Error(
-                "model_archive %s was changed while it was read. Run again once it is complete." % self.archive.name,
-                "archive_changed",
-            )
+        into = os.path.join(work, "unpacked")
+        unpacked, origin = self._brought(into, os.path.join(work, "archive"))
         with _named(self.archive):
-            top = _model_folder(files, unpacked)
+            top = _model_folder(into, unpacked.names() + unpacked.nameless)
+            left_out = archive.use_links(unpacked, into, top)
+            _must_be_named(unpacked.nameless, top)
             archive_version, version = _version(top, self.request.version)
-            folder = os.path.normpath(os.path.join(unpacked, top))
+            folder = os.path.normpath(os.path.join(into, top))
             signatures = savedmodel.inspect(folder, self.request.tags)["signatures"]
             savedmodel.check_callable(signatures, self.request.release)
             warmups = warmup.inspect(folder, signatures)
         inside = len(top) + 1 if top else 0
-        files = {path[inside:]: file for path, file in sorted(files.items()) if path.startswith(top + "/") or not top}
+        files = {
+            path[inside:]: file for path, file in sorted(unpacked.files.items()) if path.startswith(top + "/") or not top
+        }
         return dict(
             origin, version=version, archive_version=archive_version, files=files, digest=_digest(files),
-            signatures=signatures, warmup=warmups, published=now(),
+            signatures=signatures, warmup=warmups, published=now(), left_out=sorted(left_out + unpacked.nameless),
         ), folder
 
-    def _fetched(self, work: str) -> Tuple[str, Record]:
-        """(path of the archive, where it came from)"""
-        origin: Record = {"source": self.archive.name, "size": None, "etag": None, "last_modified": None}
+    def _brought(self, into: str, spool: str) -> Tuple[archive.Unpacked, Record]:
+        """Unpacked while it arrives, and believed when all of it is here and has the right checksum: (what it holds, where it
+        came from)."""
+        with self._source() as (source, origin):
+            try:
+                with _named(self.archive):
+                    unpacked = archive.unpack(source, into, self.request.max_size, spool)
+            except Error as error:
+                # What is wrong with an archive that is not the one that is meant does not matter.
+                if self.checksum is not None and error.code.startswith(("archive_", "not_an_archive")):
+                    self._must_be_meant(source.rest()[1])
+                way_out = foreign.way_out(spool, posixpath.basename(self.archive.name)) if nofollow.kind(spool) == "file" else ""
+                if error.code != "not_an_archive" or not way_out:
+                    raise
+                raise Error("%s %s" % (error.message, way_out), error.code, **error.details) from error
+            size, digest = source.rest()
+        self._must_be_meant(digest)
+        return unpacked, dict(origin, source=self.archive.name, size=size, sha256=digest)
+
+    @contextlib.contextmanager
+    def _source(self) -> Iterator[Tuple[Source, Record]]:
+        """(the archive's bytes, what its server says of it)"""
         if self.archive.url:
-            path = os.path.join(work, "archive")
-            origin.update(download.fetch(self.archive.url, path, self.request.max_size))
-            if self.checksum not in (None, origin["sha256"]):
-                raise self._mismatch(origin["sha256"])
-            return path, origin
-        if self.archive.path is None:
+            with download.opened(self.archive.url, self.request.max_size) as (state, read_chunk), Source(read_chunk) as source:
+                yield source, state
+            return
+        path = self.archive.path
+        if path is None:
             raise Error("Another run took the version away in the meantime. Run again.", "changed_meanwhile")
-        origin.update(size=os.path.getsize(self.archive.path), sha256=self.checksum)
-        return self.archive.path, origin
+        with open(path, "rb", buffering=0) as file, Source(lambda: file.read(CHUNK), path) as source:
+            yield source, {"etag": None, "last_modified": None}
+
+    def _must_be_meant(self, digest: str) -> None:
+        if self.checksum in (None, digest):
+            return
+        if self.archive.kind == "node":  # whose checksum was right when it was looked at
+            raise Error(
+                "model_archive %s was changed while it was read. Run again once it is complete." % self.archive.name,
+                "archive_changed",
+            )
+        raise self._mismatch(digest)
 
     def _add_warmup(self, record: Record, folder: str) -> None:
         """The samples as warm-up requests, unless the archive brought its own."""
@@ -211,20 +246,8 @@ def _named(source: Archive) -> Iterator[None]:
         raise Error("model_archive %s: %s" % (source.name, error.message), error.code, **error.details) from error
 
 
-@contextlib.contextmanager
-def _recognised(path: str, name: str) -> Iterator[None]:
-    """Where the file is no archive, it may be what people have in place of a SavedModel."""
-    try:
-        yield
-    except Error as error:
-        way_out = foreign.way_out(path, posixpath.basename(name)) if error.code == "not_an_archive" else ""
-        if not way_out:
-            raise
-        raise Error("%s %s" % (error.message, way_out), error.code, **error.details) from error
-
-
-def _model_folder(files: archive.Files, unpacked: str) -> str:
-    """The one folder with a saved_model.pb, "" for the archive's own top."""
+def _model_folder(into: str, files: List[str]) -> str:
+    """files: the paths of all in the folder `into`. The one folder with a saved_model.pb, "" for the archive's own top."""
     tops = sorted(posixpath.dirname(path) for path in files if posixpath.basename(path) == savedmodel.SAVED_MODEL)
     if len(tops) == 1:
         return str(tops[0])
@@ -233,11 +256,34 @@ def _model_folder(files: archive.Files, unpacked: str) -> str:
             "The archive holds %d models (%s). Pack one version per archive."
             % (len(tops), ", ".join(top or "." for top in tops[:5])), "several_models", folders=tops,
         )
+    inner = next((path for path in files[:SEARCHED] if packing.is_packed(_start(os.path.join(into, path)))), None)
+    if inner:
+        raise Error(
+            "The archive holds no saved_model.pb, but another archive (%s). Take that out and give it instead." % inner,
+            "no_saved_model", archive=inner,
+        )
     raise Error(
         "The archive holds no saved_model.pb (it holds: %s). %s"
         % (", ".join(sorted(files)[:5]) or "nothing", foreign.instead(unpacked, files)
            or "Pack the version folder that the export wrote, such as mnist/1/saved_model.pb."), "no_saved_model",
     )
+
+
+def _start(path: str) -> bytes:
+    with contextlib.suppress(FileNotFoundError), nofollow.reading(path) as file:  # a link is no file yet
+        return file.read(512)
+    return b""
+
+
+def _must_be_named(nameless: List[str], top: str) -> None:
+    """What lies in a version's folder has a name that a model can ask for: those in a graph are UTF-8."""
+    inside = [path for path in nameless if not top or path.startswith(top + "/")]
+    if inside:
+        raise Error(
+            "The archive's member %r has a name that is not UTF-8 (%d such; what cannot be read is shown as \ufffd), and a graph can"
+            " only name files in UTF-8. Pack it again on a system with UTF-8 names (tar on Linux or macOS; 7-Zip with the parameter"
+            " cu=on), or rename the file." % (inside[0], len(inside)), "archive_name_invalid", members=inside[:20],
+        )
 
 
 def _version(top: str, wanted: Optional[int]) -> Tuple[Optional[int], int]:

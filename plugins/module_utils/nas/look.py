@@ -33,7 +33,6 @@ class Look(Model):
         self.started = time.monotonic()
         self.checksum = request.checksum
         self.remote: Optional[Dict[str, Any]] = None  # what the web server says of the archive
-        self.stamp: Optional[Tuple[int, int, int]] = None  # of a file, when its checksum was taken
 
     def run(self) -> Result:
         before = sorted(self.versions())
@@ -61,8 +60,7 @@ class Look(Model):
                 "model_archive %s is a folder. Pack it (tar -czf mnist.tar.gz mnist/1) and name the archive." % self.archive.name,
                 "archive_is_folder",
             )
-        if path:
-            self.stamp = self._read(path, stamp)
+        if path and (self.archive.kind == "node" or self.checksum is None):  # the controller knows its own, and says it
             found = self._read(path, file_sha256)
             if self.checksum not in (None, found):
                 raise self._mismatch(found)
@@ -180,6 +178,7 @@ class Look(Model):
             "archive_size": record.get("size"),
             "signatures": record.get("signatures", {}),
             "warmup": record.get("warmup") or 0,
+            "left_out": record.get("left_out") or [],
             "published": record.get("published"),
             "checked": record.get("checked"),
             "withdrawn": dict(record["withdrawn"], version=version) if gone == "withdrawn" else {},
@@ -210,7 +209,7 @@ class Look(Model):
             "changed": True, "version": version, "path": path, "versions": versions, "aside": sorted(self.aside()),
             "listed": self.entries(), "tree": self.tree(None), "source": self.archive.name,
             "checksum": "sha256:%s" % self.checksum if self.checksum else None, "verified": False,
-            "size": None, "archive_size": None, "signatures": {}, "warmup": None, "published": None, "checked": None,
+            "size": None, "archive_size": None, "signatures": {}, "warmup": None, "left_out": [], "published": None, "checked": None,
             "withdrawn": {}, "pruned": {}, "message": "", "left": self.left_alone(),
             "duration": self._duration(),
             "diff": _diff(self._lines(versions), self._lines(versions) + [after]),
@@ -256,11 +255,6 @@ def sha256_of(file: BinaryIO) -> str:
     for chunk in iter(lambda: file.read(1 << 20), b""):
         digest.update(chunk)
     return digest.hexdigest()
-
-
-def stamp(path: str) -> Tuple[int, int, int]:
-    status = os.stat(path)
-    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _tree(folder: str, indent: str) -> List[str]:

@@ -8,7 +8,7 @@ The messages name the role's variables, which are the options with the prefix mo
 import posixpath
 import re
 from typing import Any, Dict, List, Optional, Tuple
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 
@@ -87,22 +87,35 @@ class Archive:
         except ValueError as error:
             raise Error("model_archive is %r: %s." % (text, error), "archive_invalid") from None
         if self.kind == "node":
-            if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+            path = re.sub(r"(?i)\Afile://(localhost(?=/))?", "", text)  # all of it: # and ? are letters of a file's name
+            if not path.startswith("/"):
                 raise Error(
                     "model_archive is %r: a file on model_node has three slashes, file:///PATH." % text, "archive_invalid"
                 )
-            self.path = parts.path
+            self.path = path
             return
         if "@" in parts.netloc:
             raise Error(
                 "model_archive has a password in it, which would end up in logs. Use a signed URL, or fetch the file"
                 " yourself and give its path.", "archive_invalid",
             )
-        if not parts.hostname or re.search(r"[\s\x00-\x1f]", text):
+        if not parts.hostname or re.search(r"[\x00-\x1f\x7f]", text):
             raise Error("model_archive is %r: this is not a URL." % text, "archive_invalid")
-        self.url = text
+        self.url = _quoted(parts)
         # Without the query: signed URLs change it each time, and it must not be published beside the model.
         self.name = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
+
+
+def _quoted(parts: SplitResult) -> str:
+    """As a browser asks for it: any script, blanks. A % stays, for what follows is quoted already or means itself."""
+    letters = "%/:?&=[]@!$'()*+,;~"
+    netloc = parts.netloc
+    if any(letter > "\x7f" for letter in netloc):
+        try:
+            netloc = str(parts.hostname).encode("idna").decode() + (":%d" % parts.port if parts.port else "")
+        except UnicodeError as error:
+            raise Error("model_archive names the host %r: %s." % (parts.hostname, error), "archive_invalid") from None
+    return urlunsplit((parts.scheme, netloc, quote(parts.path, letters), quote(parts.query, letters), ""))
 
 
 class Request:

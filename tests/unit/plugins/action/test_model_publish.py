@@ -85,7 +85,7 @@ def test_a_look_sends_nothing_along(archive, dataset):
 
 
 def answered(**answer):
-    return {"changed": False, "verified": True, "message": "", "checksum": "sha256:ab", **answer}
+    return {"changed": False, "verified": True, "message": "", "checksum": "sha256:ab", "left_out": [], **answer}
 
 
 @pytest.mark.parametrize(("answer", "check_mode", "remarks", "up_to_date"), [
@@ -94,7 +94,8 @@ def answered(**answer):
     (answered(message="Version 2 was withdrawn", verified=False), False, ["Version 2 was withdrawn"], True),
     (answered(verified=False), True, ["unverified"], True),
     (answered(verified=False, changed=True), False, ["unverified"], False),
-    (answered(verified=False, changed=True, checksum=None), True, [], False),
+    (answered(verified=False, changed=True, checksum=None), True, [], False), (answered(left_out=["latest"]), False, [], True),
+    (answered(left_out=["latest"], changed=True), False, ["left out of the archive, for the model needs none of it"], False),
 ])
 def test_what_is_made_of_the_answer(answer, check_mode, remarks, up_to_date):
     result = Action({**NAS, "archive": "http://host/x"}, dict(answer), check_mode=check_mode).run()

@@ -124,7 +124,7 @@ def test_the_variable_that_is_missing_is_named():
 @pytest.mark.parametrize(("text", "words"), [
     ("ftp://host/x", "ftp:// is not supported"), ("s3://bucket/x", "s3:// is not supported"), ("http:///x", "not a URL"),
     ("http://me:secret@host/x", "password"), ("https://token@host/x", "password"), ("file://host/x", "three slashes"),
-    ("http://host:port/x", "'http://host:port/x'"), ("http://host/a b", "not a URL"),
+    ("http://host:port/x", "'http://host:port/x'"), ("http://host/a\nb", "not a URL"),
 ])
 def test_archives_that_cannot_be_meant(text, words):
     with pytest.raises(Error) as caught:
@@ -134,7 +134,12 @@ def test_archives_that_cannot_be_meant(text, words):
 
 
 @pytest.mark.parametrize(("text", "kind", "url", "path"), [
-    ("https://host/x.tar.gz", "url", "https://host/x.tar.gz", None), ("HTTP://host/x", "url", "HTTP://host/x", None),
+    ("https://host/x.tar.gz", "url", "https://host/x.tar.gz", None), ("HTTP://host/x", "url", "http://host/x", None),
+    ("https://host/测试.tar.gz", "url", "https://host/%E6%B5%8B%E8%AF%95.tar.gz", None),
+    ("https://bücher.example:8443/a b?x=ä&y=%41", "url", "https://xn--bcher-kva.example:8443/a%20b?x=%C3%A4&y=%41", None),
+    ("http://[::1]:8080/100%.tar#part", "url", "http://[::1]:8080/100%.tar", None),
+    ("file:///srv/model#12.tar.gz", "node", None, "/srv/model#12.tar.gz"), ("FILE://localhost/a?1 b%", "node", None, "/a?1 b%"),
+    ("model?12#3.tar.gz", "controller", None, None),
     ("file:///srv/x.zip", "node", None, "/srv/x.zip"), ("file://localhost/srv/x.zip", "node", None, "/srv/x.zip"),
     ("/home/me/x.tar", "controller", None, None), ("exports/x.tar", "controller", None, None),
 ])

@@ -269,18 +269,29 @@ def test_archive_of_the_controller_is_asked_for_only_if_needed(nas):
     copy.write_bytes(ONE)
     assert nas.publish(archive_copy=str(copy), **options)["changed"]
     assert nas.publish(**options)["changed"] is False
+    nas.absent()
     copy.write_bytes(ONE[:-1])
     assert nas.refused(archive_copy=str(copy), **options).code == "checksum_mismatch"
 
 
-def test_an_archive_that_is_being_rewritten(nas, monkeypatch):
-    def slow(*args):
-        os.utime(str(nas.files / sha(ONE)), (1, 1))
+@pytest.mark.parametrize("content", [SAME_SIZE, ONE[:-9]], ids=["whole", "half"])
+def test_an_archive_that_is_being_rewritten(nas, monkeypatch, content):
+    """What was unpacked is what was looked at, or nothing."""
+    def late(*args):
+        (nas.files / sha(ONE)).write_bytes(content)
         return real(*args)
 
-    real = bringing.archive.unpack
-    monkeypatch.setattr(bringing.archive, "unpack", slow)
+    real = bringing.Source
+    monkeypatch.setattr(bringing, "Source", late)
     assert nas.refused(ONE).code == "archive_changed"
+
+
+def test_what_is_left_out_is_said_and_written_down(nas):
+    links = [("latest", "mnist/1", tarfile.SYMTYPE), ("mnist/old", "0", tarfile.SYMTYPE)]
+    archive = tar({**under("mnist/1", model_files()), "mnist/\udcff": b""}, links=links)
+    assert nas.publish(archive)["left_out"] == ["latest", "mnist/old", "mnist/\ufffd"]
+    assert nas.publish(archive, check_mode=True)["left_out"] == ["latest", "mnist/old", "mnist/\ufffd"]
+    assert nas.publish(TWO)["left_out"] == []
 
 
 # --- the look: check mode ------------------------------------------------------------------------------------------
