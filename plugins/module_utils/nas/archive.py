@@ -5,6 +5,7 @@
 What is unpacked is what people have: links to files of the same archive become copies, what a packer adds of its own is left out.
 """
 import bisect
+import contextlib
 import functools
 import hashlib
 import itertools
@@ -177,10 +178,11 @@ def _unpack_one(member: _Member, path: str, into: str, unpacked: Unpacked) -> No
 
 
 def _make_folder(into: str, path: str) -> None:
-    try:
-        nofollow.make_folders(os.path.join(into, path))
-    except (FileExistsError, NotADirectoryError):
-        raise _twice(path) from None
+    folder = os.path.normpath(os.path.join(into, path))
+    with contextlib.suppress(NotADirectoryError):
+        nofollow.make_folders(folder)
+    if not nofollow.is_folder(folder):
+        raise _twice(path)
 
 
 def _new_file(into: str, path: str) -> int:

@@ -256,15 +256,16 @@ def _model_folder(into: str, files: List[str]) -> str:
             "The archive holds %d models (%s). Pack one version per archive."
             % (len(tops), ", ".join(top or "." for top in tops[:5])), "several_models", folders=tops,
         )
+    instead = foreign.instead(into, files)
     inner = next((path for path in files[:SEARCHED] if packing.is_packed(_start(os.path.join(into, path)))), None)
-    if inner:
+    if inner and not instead:
         raise Error(
             "The archive holds no saved_model.pb, but another archive (%s). Take that out and give it instead." % inner,
             "no_saved_model", archive=inner,
         )
     raise Error(
         "The archive holds no saved_model.pb (it holds: %s). %s"
-        % (", ".join(sorted(files)[:5]) or "nothing", foreign.instead(unpacked, files)
+        % (", ".join(sorted(files)[:5]) or "nothing", instead
            or "Pack the version folder that the export wrote, such as mnist/1/saved_model.pb."), "no_saved_model",
     )
 
