@@ -23,7 +23,7 @@ from ansible_collections.kubernetes.core.plugins.module_utils.args_common import
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s import client as core
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import causes, kubeconfig, proxy
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import causes, kubeconfig, login, proxy
 
 try:  # Here and not where it is used: tasks are forks of the process that imports this.
     from kubernetes.client import ApiClient, ApiException, Configuration
@@ -86,9 +86,9 @@ def within(seconds: float, call: Callable[[], Any]) -> Any:
 def _client(options: dict[str, Any]) -> Any:
     # Not get_api_client: it asks for /version without a time limit, and discovers every API.
     auth = core._create_auth_spec(**options)
-    for name in ("host", "api_key"):
-        if isinstance(auth.get(name), str):
-            auth[name] = auth[name].strip()  # a file with a token ends in a newline
+    for name, bare in (("host", login.bare_host), ("api_key", login.bare_token)):
+        if auth.get(name):
+            auth[name] = bare(str(auth[name]))
     if auth.get("host"):
         _refuse_address(auth["host"])
     Configuration.set_default(None)  # what another item of the same loop has loaded
@@ -124,6 +124,7 @@ def _configuration(auth: dict[str, Any], chosen: kubeconfig.Chosen | None) -> An
         sentence = kubeconfig.no_credentials(chosen.user, said)
         if sentence:
             raise ValueError(sentence) from problem
+    kubeconfig.refuse_token(chosen.user if chosen else {})
     if problem:
         raise problem
     return configuration
@@ -332,10 +333,8 @@ def listed(api_client: Any, group: str, kind: str, namespace: str, **selector: s
 
 def authorization(configuration: Any) -> dict[str, str]:
     """The header that says who asks, empty where a client certificate does."""
-    token = (configuration.auth_settings().get("BearerToken") or {}).get("value") or ""
-    # One that was copied with its header, or out of a file.
-    bare = re.sub(r"(?i)^(bearer\s+)+", "", token.strip("\ufeff \t\r\n")).strip("\ufeff \t\r\n")
-    return {"authorization": "Bearer " + bare} if bare else {}
+    token = login.bare_token((configuration.auth_settings().get("BearerToken") or {}).get("value") or "")
+    return {"authorization": "Bearer " + token} if token else {}
 
 
 def get(api_client: Any, path: str, **query: Any) -> Any:

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import login
+
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DEFAULT = "~/.kube/config"
 SECTIONS = ("contexts", "clusters", "users")
@@ -94,6 +96,13 @@ def _merged(files: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _either(names: Mapping[str, Any]) -> str:
     return "one of its own: %s" % ", ".join(sorted(map(str, names))[:5]) if names else "one that is there (it has none)"
+
+
+def refuse_token(user: Entry) -> None:
+    """What kubectl and Helm do not take: the release's own step would be the first to fail."""
+    token = user.get("token")
+    if token and login.bare_token(str(token)) != token:
+        raise Unusable("the kubeconfig's token has more than the token (a line break, a blank or the word Bearer): write it alone")
 
 
 def no_credentials(user: Entry, said: list[str]) -> str:

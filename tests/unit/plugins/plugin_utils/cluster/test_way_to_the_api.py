@@ -325,20 +325,33 @@ def test_the_client_prints_nothing_of_its_own(world, caplog, capfd):
     assert "exit" not in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("token", [
-    "t0k3n", "t0k3n\n", "t0k3n\r\n", " t0k3n ", "Bearer t0k3n", "bearer  t0k3n\n", "\ufefft0k3n", "\tBearer\tt0k3n",
-])
-@pytest.mark.parametrize("where", ["option", "kubeconfig"])
-def test_a_token_as_people_copy_it(world, token, where):
+COPIED = ["t0k3n", "t0k3n\n", "t0k3n\r\n", " t0k3n ", "Bearer t0k3n", "bearer  t0k3n\n", "\ufefft0k3n", "\tBearer\tt0k3n"]
+
+
+@pytest.mark.parametrize("around", ["%s", "%s\n", " %s/\n", "\ufeff%s"])
+@pytest.mark.parametrize("token", COPIED)
+@pytest.mark.parametrize("where", ["option", "environment"])
+def test_a_host_and_a_token_as_people_copy_them(world, monkeypatch, token, around, where):
     asked = []
 
     def answer(request):
         asked.append(request.headers["Authorization"])
         return VERSION
-    host = world.serve(answer)
-    options = {"host": host, "api_key": token} if where == "option" else {"kubeconfig": world.kubeconfig({"token": token}, host)}
+    host = around % world.serve(answer)
+    options = {"host": host, "api_key": token}
+    if where == "environment":
+        for name, value in options.items():
+            monkeypatch.setenv("K8S_AUTH_" + name.upper(), value)
+        options = {}
     cluster_api.connect({**OPTIONS, **options})
     assert asked == ["Bearer t0k3n"]
+
+
+@pytest.mark.parametrize("token", COPIED[1:])
+def test_a_token_in_a_kubeconfig_that_helm_would_not_take(world, token):
+    assert refused(world, {"kubeconfig": world.kubeconfig({"token": token})}) == (
+        "cluster_unreachable", SET_UP + "the kubeconfig's token has more than the token (a line break, a blank or the word Bearer): write"
+        " it alone. " + GENERAL)
 
 
 @pytest.mark.parametrize("server", ["", "no/such/path"])

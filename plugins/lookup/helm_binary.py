@@ -1,0 +1,48 @@
+# Copyright (c) The mlops.tf_serving developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = """
+name: helm_binary
+author: The mlops.tf_serving developers (@mlops)
+version_added: "0.1.0"
+short_description: The Helm of a task, which finds address and token of the Kubernetes API as they are meant
+description:
+  - A token that was read from a file ends in a line break, and one that was copied with its header begins with C(Bearer). Helm
+    refuses the first and sends the second twice.
+  - Returns what it was given, and has the process of this one task see E(K8S_AUTH_HOST) and E(K8S_AUTH_API_KEY) without that. As an
+    option of the task, or in its C(environment), a token would stand in what C(-vvv) prints.
+options:
+  _terms:
+    description: Path of the Helm, or an empty text for the one in C(PATH).
+    required: true
+"""
+
+EXAMPLES = """
+- name: Install a release with a token that was copied
+  kubernetes.core.helm:
+    release_name: mnist-deploy
+    release_namespace: default
+    chart_ref: /srv/charts/mnist
+    binary_path: "{{ lookup('mlops.tf_serving.helm_binary', '') or omit }}"
+"""
+
+RETURN = """
+_raw:
+  description: The paths as they were given.
+  type: list
+  elements: str
+"""
+
+import os
+from typing import Any
+
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.login import bare
+
+
+class LookupModule(LookupBase):
+    def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
+        os.environ.update(bare(os.environ))
+        return terms
