@@ -120,9 +120,16 @@ class Settled:
         except _Doubtful:
             self.doubtful.add(name)
         except Unfit as error:
-            self.wrong(name, "%s (it follows from %s)" % (error, ", ".join(sources)), value)
+            self.wrong(name, "%s. %s" % (error, _where_from(name, sources)), value)
             return value
         return None
+
+
+def _where_from(name: str, sources: list[str]) -> str:
+    """Of a default that will not do: where it comes from, and what to set."""
+    if sources == ["inventory_hostname"]:
+        return "It is the host's name in the inventory: set %s for this host, or rename it" % name
+    return "It follows from %s: set %s, or change that" % (", ".join(sources), name)
 
 
 def settle(

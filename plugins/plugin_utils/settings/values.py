@@ -255,8 +255,9 @@ class TextOrMapping(Kind["str | dict[str, str]"]):
     type = "raw"
 
     def read(self, value: Any) -> str | dict[str, str]:
-        if isinstance(value, str) and value.lstrip().startswith("{"):
-            value = structure(value)
+        # A name of a file is none of these, though YAML may take "/data/a: b.csv" for a mapping.
+        if isinstance(value, str) and re.match(r"\s*({|---\s|[\w.-]+:\s)", value):
+            value = structure(value) or value
         if isinstance(value, dict):
             return {str(key): Text.words(entry) for key, entry in value.items()}
         return Text.words(value)
@@ -298,7 +299,8 @@ def structure(text: str) -> Any:
         parsed = json.loads(text)
     except ValueError:
         try:
-            parsed = yaml.safe_load(text)
+            # What was copied from a web page has no-break blanks, which YAML takes for letters.
+            parsed = yaml.safe_load(text.replace("\xa0", " "))
         except yaml.YAMLError:
             return None
     return parsed if isinstance(parsed, (dict, list)) else None

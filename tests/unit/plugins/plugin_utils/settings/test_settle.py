@@ -214,7 +214,7 @@ def test_what_a_run_has_found_is_a_default(name, given, value):
     ({"serving_parallelism": -1}, "serving_parallelism is -1: use a whole number from 0."),
     ({"serving_max_connection_age": "1m"}, "serving_max_connection_age is '1m': use a whole number from 0."),
     ({"serving_batching": {"max_batch_size": 0}}, "max_batch_size is a whole number from 1."),
-    ({"serving_volume_labels": {"model": "a b"}}, "use at most 63 letters, digits, '-', '_' and '.'."),
+    ({"serving_volume_labels": {"model": "a b"}}, "'-', '_' and '.', with a letter or digit at both ends."),
     ({"volume_driver": "nfss"}, "volume_driver is 'nfss': use one of csi, flexvolume, nfs."),
     ({"volume_server": "nas:/serving"}, "volume_server is 'nas:/serving': give the NAS's address alone"),
     ({"volume_path": "/../x"}, "volume_path is '/../x': use an absolute path, without '..'."),
@@ -273,7 +273,7 @@ def test_a_default_that_cannot_be_says_what_it_follows_from():
         settle("team/mnist", {})
     assert list(error.value.problems) == ["model_name"]
     assert error.value.message.startswith("model_name is 'team/mnist': use at most 200 bytes")
-    assert error.value.message.endswith("(it follows from inventory_hostname).")
+    assert error.value.message.endswith(" It is the host's name in the inventory: set model_name for this host, or rename it.")
 
 
 @pytest.mark.parametrize("name", [
