@@ -12,7 +12,8 @@ import tempfile
 from typing import Any, NamedTuple
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import dataset, dataset_formats
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import dataset
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.formats import reading
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.request_plan import Plan
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.arrays import Array
 
@@ -208,7 +209,7 @@ def fits(golden: Golden | None, plan: Plan) -> None:
 
 def _kept(content: bytes, path: str) -> tuple[Array, Meta]:
     """(answers, meta) in the bytes of a golden file."""
-    arrays = dataset_formats.arrays(content, path)
+    arrays = reading.arrays(content, path)
     raw, meta = arrays["answers"], json.loads(arrays["meta"].item())
     if raw.dtype.kind == "O":
         raw = numpy.array([value.decode("utf-8", "replace") for value in raw.reshape(-1)], dtype=object).reshape(raw.shape)
