@@ -186,7 +186,7 @@ def one_hot_columns(columns: dict[str, Array]) -> list[str]:
             groups.setdefault(stem, []).append(name)
     return next((
         names for names in groups.values()
-        if len(names) > 1 and (sum(columns[name].astype("f8") for name in names) == 1).all()), [])
+        if len(names) > 1 and (numpy.add.reduce([columns[name].astype("i8") for name in names]) == 1).all()), [])
 
 
 def _malformed(text: str) -> Error:

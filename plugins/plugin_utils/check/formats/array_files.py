@@ -88,7 +88,7 @@ def npy_array(source: Source, rows: int | None) -> tuple[Array, Shape]:
         raise Malformed("this is no .npy file (%s)" % str(error).partition("\n")[0][:200]) from error
     if kind.kind == "O":
         raise Malformed("this holds Python objects (type object), which only pickle could read, and pickle runs what is in a file:"
-                        " save numbers, bool or strings of one shape")
+                        " save numbers, bool or text of one shape, such as x.astype(str)")
     if kind.kind not in "biufcSU" or kind.subdtype:
         raise Malformed("this holds values of type %s, which cannot be read: use numbers, bool or strings" % kind)
     return _values(source, kind, shape, rows, fortran), shape

@@ -15,11 +15,13 @@ except ImportError:
     pass  # an action's NEEDS say so in words
 
 CODE = re.compile(r"\s*[+-]?0[0-9]")  # of a post code or an article: as a number it would lose its zeros
-COMMA = re.compile(r"\s*[+-]?([0-9]{1,3}(\.[0-9]{3})+|[0-9]+)?,[0-9]+([eE][+-]?[0-9]+)?\s*")
+GROUPS = ".' \u00a0\u202f"  # what stands between thousands where decimals have a comma
+COMMA = re.compile(r"\s*[+-]?([0-9]{1,3}([%s][0-9]{3})+|[0-9]+)?,[0-9]+([eE][+-]?[0-9]+)?\s*" % GROUPS)
 WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*")
-IN_THOUSANDS = re.compile(r"\s*[+-]?[0-9]{1,3}([.,])[0-9]{3}\s*")  # 1,234 may be more than a thousand, or a little more than one
+IN_THOUSANDS = re.compile(r"\s*[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}\s*")  # 1,234 may be more than a thousand, or a little more than one
 TRUTH = {"true": True, "false": False}
-MISSING = {"", "?", "na", "n/a", "nan", "null", "none", "nil", "-", "--", "."}
+MISSING = {"", "?", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "-", "--", "."}
+UNGROUPED = str.maketrans({**dict.fromkeys(GROUPS), ",": "."})
 
 
 class Column(NamedTuple):
@@ -47,7 +49,7 @@ def _with_commas(cells: Sequence[str], sure: bool) -> Array | None:
         return None
     if not sure and all(IN_THOUSANDS.fullmatch(cell) for cell in with_comma):
         return None
-    return numpy.array([float(cell.replace(".", "").replace(",", ".")) for cell in cells])
+    return numpy.array([float(cell.translate(UNGROUPED)) for cell in cells])
 
 
 def column(cells: Sequence[str], numbered: Sequence[int], commas: bool = False) -> Column:

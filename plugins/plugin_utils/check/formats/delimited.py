@@ -6,17 +6,19 @@ The rows themselves tell what separates their cells and whether the first one na
 """
 from __future__ import annotations
 
+import collections
 import csv
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.wire import Malformed
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.formats import cells as typed
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.formats import source as limits
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.formats.source import decoded, foreign, undecoded
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.formats.table import Table
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.arrays import Array
 
 SAMPLE = 100  # lines that tell the dialect
 SHOWN = 120  # characters of a row in a message
@@ -34,8 +36,9 @@ def read(lines: Iterator[str], rows: int | None) -> Table:
     """The first line names the columns, or holds values as the others do. Cells become numbers, bools or text."""
     sample = list(itertools.islice(lines, SAMPLE))
     given = re.fullmatch(r"sep=(.)\s*", sample[0], re.IGNORECASE) if sample else None  # Excel's own first line
-    dialect = Dialect(given.group(1)) if given else _dialect(sample)
-    text = itertools.chain([""] if given else [], sample[1 if given else 0:], lines)  # "": its line counts
+    sample = [""] * bool(given) + sample[1 if given else 0:]  # "": its line counts
+    dialect = Dialect(given.group(1)) if given else _dialect(_without_comments(sample))
+    text = itertools.chain(_without_comments(sample), lines)
     table = _wide(_rows(text, dialect, None if rows is None else rows + 1))
     if not table:
         raise Malformed("this is empty: there is no line with anything in it")
@@ -48,9 +51,19 @@ def read(lines: Iterator[str], rows: int | None) -> Table:
     return _typed(names, body, dialect, remarks)
 
 
+def _without_comments(sample: Sequence[str]) -> list[str]:
+    """Lines that begin with # before all others are comments; the last of them may have the names, as numpy writes them."""
+    comments = len(list(itertools.takewhile(lambda line: line.startswith("#") or not line.strip(), sample)))
+    if comments < len(sample):
+        last, then = sample[comments - 1] if comments else "", sample[comments]
+        names = any(last.count(delimiter) == then.count(delimiter) > 0 for delimiter in ",;\t|")
+        return ["\n"] * (comments - names) + [*sample[comments - names:]]
+    return [*sample]
+
+
 def shown(cells: Sequence[str]) -> str:
     """A row in a message."""
-    text = ",".join(cells).encode("utf-8", "replace").decode()
+    text = " ".join(",".join(cells).encode("utf-8", "replace").decode().split())
     return text if len(text) <= SHOWN else text[:SHOWN] + "..."
 
 
@@ -184,13 +197,16 @@ def _typed(names: list[str], body: Sequence[Row], dialect: Dialect, remarks: tup
     columns = [[cells[place] for dummy, cells in body] for place in range(len(names))]
     names, columns, left_out, remark = _readable(names, columns)
     commas = dialect.delimiter == ";"
+    times = collections.Counter(names)
     found: dict[str, typed.Column] = {}
     for place, (name, cells) in enumerate(zip(names, columns)):
-        why = _no_column(names, place, cells)
+        why = _no_column(name, times[name])
         if why:
             left_out[name or "(column %d)" % (place + 1)] = why
         elif name not in left_out:
-            found[name] = _unambiguous(typed.column(cells, numbered, commas), cells, columns, numbered)
+            found[name] = typed.column(cells, numbered, commas)
+    if any(column.texts is not None and any(b"," in text for text in column.texts) for column in found.values()):
+        found = {name: _without_points(column, numbered) for name, column in found.items()}
     if not found:
         raise Malformed("no column is left: " + "; ".join("%s: %s" % item for item in left_out.items()))
     return Table(
@@ -200,28 +216,24 @@ def _typed(names: list[str], body: Sequence[Row], dialect: Dialect, remarks: tup
     )
 
 
-def _no_column(names: Sequence[str], place: int, cells: Sequence[str]) -> str:
+def _no_column(name: str, times: int) -> str:
     """Why a column is none, "" where it is one."""
-    name = names[place]
     if not name:
         return "line 1 gives it no name"
-    if names.count(name) > 1:
-        return "line 1 has this name %d times" % names.count(name)
+    if times > 1:
+        return "line 1 has this name %d times" % times
     if re.fullmatch(r"Unnamed: \d+", name):
         return "it is pandas' index, or was nameless in another file"
     return ""
 
 
-def _unambiguous(
-    column: typed.Column, cells: Sequence[str], columns: Sequence[Sequence[str]], numbered: Sequence[int]
-) -> typed.Column:
-    """The column; as text where it holds 1.234, and other columns say that decimals have a comma."""
-    points = cells and all(typed.IN_THOUSANDS.fullmatch(cell) and "." in cell for cell in cells)
-    if not points or not any(any("," in cell for cell in other) and typed.numbers(other) is not None for other in columns):
+def _without_points(column: typed.Column, numbered: Sequence[int]) -> typed.Column:
+    """The column of a table in which decimals have a comma; as text where all it holds is such as 1.234."""
+    cells = [] if column.texts is None else [text.decode("utf-8", "replace") for text in column.texts.tolist()]
+    if not cells or not all("." in cell and typed.IN_THOUSANDS.fullmatch(cell) for cell in cells):
         return column
-    odd = "line %d has %r, which is a thousand times as much where decimals have a comma, as they have in others" % (
-        numbered[0], cells[0])
-    return typed.Column(column.texts if column.texts is not None else column.array, odd=odd)
+    odd = "line %d has %r, which is a thousand times as much where decimals have a comma, as they have in others"
+    return typed.Column(cast(Array, column.texts), odd=odd % (numbered[0], cells[0]))
 
 
 def _readable(

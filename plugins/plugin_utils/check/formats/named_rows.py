@@ -105,6 +105,8 @@ def _document(value: Value) -> Iterator[tuple[int, Named]] | None:
         return _of_list([{key: row[key] for key in row if key not in names} for row in rows])
     if isinstance(value.get("instances"), list):
         return _of_list(value["instances"])
+    if len(value) == 1 and _are_rows(next(iter(value.values()))):  # {"data": [{...}, ...]}, as web services answer
+        return _of_list(next(iter(value.values())))
     columns = value["inputs"] if isinstance(value.get("inputs"), dict) else value
     parts = list(columns.values())
     if parts and all(isinstance(part, dict) and part for part in parts):
@@ -115,11 +117,17 @@ def _document(value: Value) -> Iterator[tuple[int, Named]] | None:
 
 
 def _of_list(rows: Sequence[Value]) -> Iterator[tuple[int, Named]] | None:
-    if rows and all(isinstance(row, dict) and row for row in rows):
+    """Rows with names; rows of single values, a column for each; or an array, whose rows are lists of lists or single values."""
+    if _are_rows(rows):
         return enumerate(rows, 1)
-    if rows and all(isinstance(row, list) and len(row) == len(rows[0]) and row for row in rows):
-        return _of_lists(["column_%d" % (place + 1) for place in range(len(rows[0]))], rows)
-    return None
+    first = rows[0] if rows else None
+    if isinstance(first, list) and first and not isinstance(first[0], list):
+        return _of_lists(["column_%d" % (place + 1) for place in range(len(first))], rows)
+    return enumerate(({"column_1": row} for row in rows), 1) if rows else None
+
+
+def _are_rows(value: Value) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) and row for row in value)
 
 
 def _of_lists(names: Sequence[str], rows: Sequence[Value]) -> Iterator[tuple[int, Named]] | None:

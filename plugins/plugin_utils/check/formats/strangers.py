@@ -27,6 +27,8 @@ MAGICS: tuple[tuple[bytes, str], ...] = (
     (rb"7z\xbc\xaf\x27\x1c|Rar!", "a 7z or RAR archive: unpack it"),
     (rb"x[\x01\x9c\xda]", "packed with zlib: write it with gzip, or not packed (TFRecordOptions of TensorFlow: GZIP)"),
     (rb"RD[XA][23]\n", "R's own format: save it with write.csv(x, row.names = FALSE)"),
+    (rb"\x1f\x9d|\x04\x22\x4d\x18", "packed with compress or LZ4: unpack it, or use gzip"),
+    (rb"(\s|%[^\n]*\n)*@(?i:relation)\b", "an ARFF file (Weka): save it as .csv"),
     (rb".{257}ustar", "a tar archive: unpack it, and name one file of it"),
 )
 CIFAR_RECORD = 1 + 3 * 32 * 32
@@ -52,8 +54,6 @@ def refuse_text(line: str) -> None:
             "this is a web page, which servers give to who is not logged in: use a link to the file itself, or a local copy")
     if re.match(r"<\?xml|<[A-Za-z]\w*[\s/>]", text):
         raise Malformed("this is XML: an answer of a store that has no such file or wants a key, or a document; use CSV or JSON")
-    if re.match(r"@relation\b", text, re.IGNORECASE):
-        raise Malformed("this is an ARFF file (Weka): save it as .csv")
     if re.match(r"[+-]?[0-9.]+(\s+[0-9]+:[-+.0-9eE]+)+\s*$", text):
         raise Malformed("this is a LIBSVM file: read it with sklearn.datasets.load_svmlight_file, and " + AS_ARRAYS)
 

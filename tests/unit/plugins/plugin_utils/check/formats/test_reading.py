@@ -300,7 +300,7 @@ def test_jsonl_is_not_read_further_than_needed():
 
 
 @pytest.mark.parametrize(("content", "says"), [
-    (b'{"x": 1}\n{"x": 2', "line 2 is no JSON"), (b"[1, 2]", 'JSON lines such as {"images": [0.1'),
+    (b'{"x": 1}\n{"x": 2', "line 2 is no JSON"), (b"[[1, 2], [3]]", 'JSON lines such as {"images": [0.1'),
     (b"{}", "line 1 is no object"),
     (b'{"b64": "AA=="}', "is no table"), (b'{"x": 1}\n[1]', 'line 2 is no object such as {"images"'),
     (b'{"x": {"b64": "?"}}', "line 1 is no JSON"),
