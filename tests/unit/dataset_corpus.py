@@ -344,6 +344,8 @@ TYPES = [Case("types, " + what, "x.csv", content, columns, says, texts) for what
     ("dates", b"day,label\n2020-01-31,0\n2021-02-28,1\n", {"day": [b"2020-01-31", b"2021-02-28"], "label": [0, 1]}, "", None),
     ("underlines within numbers", b"x,label\n1_0,0\n2_0,1\n", {"x": [b"1_0", b"2_0"], "label": [0, 1]}, "", None),
     ("words and empty ones", b"x,label\na,0\n,1\n", {"x": [b"a", b""], "label": [0, 1]}, "", None),
+    ("a control letter beside a decimal comma", b"a long name of a column;label\n\x1d,3;0\n1,5;1\n",
+     {"a long name of a column": [b"\x1d,3", b"1,5"], "label": [0, 1]}, "which is no number", None),
     ("hexadecimal", b"x,label\n0x1F,0\n0x2A,1\n", {"x": [b"0x1F", b"0x2A"], "label": [0, 1]}, "", None),
 )]
 

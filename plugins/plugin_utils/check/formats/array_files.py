@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -81,7 +82,9 @@ def npy_array(source: Source, rows: int | None) -> tuple[Array, Shape]:
         reader = {(1, 0): form.read_array_header_1_0, (2, 0): form.read_array_header_2_0}.get(version)
         if reader is None:
             raise Malformed("this is an .npy file of version %d.%d, known are 1.0 and 2.0" % version)
-        shape, fortran, kind = reader(source)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that Python 2 wrote it
+            shape, fortran, kind = reader(source)
     except (Malformed, EOFError, OSError, zlib.error):
         raise
     except Exception as error:  # its header is Python text, in which anything can go wrong

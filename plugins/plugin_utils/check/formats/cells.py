@@ -14,11 +14,11 @@ try:
 except ImportError:
     pass  # an action's NEEDS say so in words
 
-CODE = re.compile(r"\s*[+-]?0[0-9]")  # of a post code or an article: as a number it would lose its zeros
+CODE = re.compile(r"^ *[+-]?0[0-9]", re.MULTILINE)  # of a post code or an article: as a number it would lose its zeros
 GROUPS = ".' \u00a0\u202f"  # what stands between thousands where decimals have a comma
-COMMA = re.compile(r"\s*[+-]?([0-9]{1,3}([%s][0-9]{3})+|[0-9]+)?,[0-9]+([eE][+-]?[0-9]+)?\s*" % GROUPS)
-WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*")
-IN_THOUSANDS = re.compile(r"\s*[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}\s*")  # 1,234 may be more than a thousand, or a little more than one
+COMMA = re.compile(r" *[+-]?([0-9]{1,3}([%s][0-9]{3})+|[0-9]+)?,[0-9]+([eE][+-]?[0-9]+)? *" % GROUPS)
+WHOLE = re.compile(r" *[+-]?[0-9]+ *")
+IN_THOUSANDS = re.compile(r" *[+-]?[1-9][0-9]{0,2}[.,][0-9]{3} *")  # 1,234 may be more than a thousand, or a little more than one
 TRUTH = {"true": True, "false": False}
 MISSING = {"", "?", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "-", "--", "."}
 UNGROUPED = str.maketrans({**dict.fromkeys(GROUPS), ",": "."})
@@ -32,11 +32,11 @@ class Column(NamedTuple):
 
 def numbers(cells: Sequence[str], commas: bool = False) -> Array | None:
     """Cells as int64, uint64 or float64, the narrowest that holds all of them. commas: 1,234 is a little more than one."""
-    if not cells or any("_" in cell for cell in cells):  # which Python allows within numbers
+    if not cells or "_" in "".join(cells):  # which Python allows within numbers
         return None
     for kind, number in (("i8", int), ("u8", int), ("f8", float)):
         try:
-            return numpy.array([number(cell) for cell in cells], kind)
+            return numpy.array(list(map(number, cells)), kind)
         except (ValueError, OverflowError):
             pass
     return _with_commas(cells, commas)
@@ -57,7 +57,7 @@ def column(cells: Sequence[str], numbered: Sequence[int], commas: bool = False) 
     texts = strings([cell.encode("utf-8", "surrogateescape") for cell in cells])
     found = numbers(cells, commas)
     if found is not None:
-        return Column(texts) if any(CODE.match(cell) for cell in cells) else Column(found, texts)
+        return Column(texts) if CODE.search("\n".join(cells)) else Column(found, texts)
     words = {cell.strip().lower() for cell in cells}
     if words and words <= TRUTH.keys():
         return Column(numpy.array([TRUTH[cell.strip().lower()] for cell in cells]), texts)

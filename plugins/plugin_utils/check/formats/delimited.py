@@ -240,7 +240,8 @@ def _readable(
     names: list[str], columns: list[list[str]]
 ) -> tuple[list[str], list[list[str]], dict[str, str], tuple[str, ...]]:
     """(names, columns, left out, remarks): bytes that are no UTF-8 in the encoding that they are of, as far as that is clear."""
-    strange = [text for text in itertools.chain(names, *columns) if not text.isascii()]
+    foreign_parts = [part for part in (names, *columns) if not "".join(part).isascii()]
+    strange = [text for part in foreign_parts for text in part if not text.isascii()]
     if not any(undecoded(text) for text in strange):
         return names, columns, {}, ()
     encoding = foreign(strange)
