@@ -43,14 +43,15 @@ def _npz(folder):
     import numpy
 
     zipfile.ZipExtFile._update_crc = lambda *arguments: None  # no change would come behind the sums
-    return _reader("x.npz"), [
-        dataset_corpus.npz(x=numpy.arange(3), y=numpy.array(["a", "b", "c"])), dataset_corpus.zipped_files({"x.csv": b"x,y\n1,2\n"})]
+    table = dataset_corpus.zipped_files({"x.csv": b"x,y\n1,2\n"})
+    return _reader("x.npz"), [dataset_corpus.npz(x=numpy.arange(3), y=numpy.array(["a", "b", "c"])), table]
 
 
 def _csv(folder):
     import dataset_corpus
 
-    kinds = (dataset_corpus.DELIMITERS, dataset_corpus.LINES, dataset_corpus.ENCODINGS, dataset_corpus.HEADERS, dataset_corpus.TYPES)
+    kinds = (
+        dataset_corpus.DELIMITERS, dataset_corpus.LINES, dataset_corpus.ENCODINGS, dataset_corpus.HEADERS, dataset_corpus.TYPES)
     cases = [case for kind in kinds for case in kind]
     return _reader("x.csv"), [case.content for case in cases if case.columns is not None and len(case.content) < 1000]
 
