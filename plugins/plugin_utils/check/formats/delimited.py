@@ -30,6 +30,7 @@ Row = tuple[int, list[str]]  # number of its line, cells
 class Dialect(NamedTuple):
     delimiter: str  # a blank stands for any number of blanks and tabs
     skip_blanks: bool = False  # behind the delimiter
+    backslash: bool = False  # stands before a quote within quotes, as Spark writes it; else the quote stands twice
 
 
 def read(lines: Iterator[str], rows: int | None) -> Table:
@@ -37,7 +38,7 @@ def read(lines: Iterator[str], rows: int | None) -> Table:
     sample = list(itertools.islice(lines, SAMPLE))
     given = re.fullmatch(r"sep=(.)\s*", sample[0], re.IGNORECASE) if sample else None  # Excel's own first line
     sample = [""] * bool(given) + sample[1 if given else 0:]  # "": its line counts
-    dialect = Dialect(given.group(1)) if given else _dialect(_without_comments(sample))
+    dialect = _with_backslash(Dialect(given.group(1)) if given else _dialect(_without_comments(sample)), sample)
     text = itertools.chain(_without_comments(sample), lines)
     table = _wide(_rows(text, dialect, None if rows is None else rows + 1))
     if not table:
@@ -90,6 +91,21 @@ def _dialect(sample: Sequence[str]) -> Dialect:
     return Dialect(most, _blanks_follow(sample, most))
 
 
+def _with_backslash(dialect: Dialect, sample: Sequence[str]) -> Dialect:
+    """The dialect as it is, unless only a backslash before quotes makes sense of the lines."""
+    other = dialect._replace(backslash=True)
+    if _parses(sample, dialect) or not any('\\"' in line for line in sample):
+        return dialect
+    return other if _parses(sample, other) else dialect
+
+
+def _parses(sample: Sequence[str], dialect: Dialect) -> bool:
+    try:
+        return bool(_rows(sample, dialect, None))
+    except Malformed:
+        return False
+
+
 def _even(table: Sequence[Sequence[str]]) -> bool:
     """Whether there are several columns, as many in every line; the first may lack the name of R's rows, or end in a delimiter."""
     first, widths = len(table[0]), {len(cells) for cells in table[1:]} or {len(table[0])}
@@ -109,7 +125,9 @@ def _rows(lines: Iterable[str], dialect: Dialect, most: int | None, strict: bool
     found: list[Row] = []
     if dialect.delimiter == " ":
         lines = (line.replace("\t", " ").strip() + "\n" for line in lines)
-    reader = csv.reader(lines, delimiter=dialect.delimiter, skipinitialspace=dialect.skip_blanks, strict=strict)
+    reader = csv.reader(
+        lines, delimiter=dialect.delimiter, skipinitialspace=dialect.skip_blanks, strict=strict,
+        doublequote=not dialect.backslash, escapechar="\\" if dialect.backslash else None)
     before = csv.field_size_limit(limits.MAX_LINE)
     try:
         for cells in reader:
