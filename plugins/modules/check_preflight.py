@@ -100,6 +100,16 @@ columns:
   sample:
     images: {type: uint8, shape: [1000, 28, 28]}
     labels: {type: uint8, shape: [1000]}
+left_out:
+  description: Columns of the files that cannot be sent, each with the reason.
+  returned: success
+  type: dict
+  sample: {notes: line 3 has no value}
+remarks:
+  description: Sentences on what was decided about the files, such as which encoding a text is in, or that its first line names nothing.
+  returned: success
+  type: list
+  elements: str
 compares:
   description: Whether the check will compare answers with something. It will not where it only records O(golden) or O(record).
   returned: success

@@ -85,7 +85,7 @@ options:
     default: ""
   labels:
     description:
-      - Column with the expected answers. Empty means C(labels), C(label) or C(y), if there is one.
+      - Column with the expected answers. Empty means C(labels), C(label), C(y), C(y_test) or C(test_labels), if there is one.
       - Without labels there has to be O(golden).
       - One that is no class of the model, by the size of its output, is an error, for it can never be answered right.
     type: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.dataset import Dataset
@@ -24,7 +24,7 @@ except ImportError:
     pass  # the task has said so: it is one of its NEEDS
 
 USUAL_SIGNATURES = ("predict_images", "serving_default")
-USUAL_LABELS = ("labels", "label", "y")
+USUAL_LABELS = ("labels", "label", "y", "y_test", "test_labels")
 EXAMPLES = "examples"  # the column of a TFRecord that holds its tf.Examples as they are
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -72,6 +72,27 @@ def labels_column(options: Options, dataset: Dataset) -> str | None:
     return wanted or next((name for name in USUAL_LABELS if name in dataset.columns), None)
 
 
+def _inputs_beside(labels: str | None, dataset: Dataset) -> list[str]:
+    """The columns that are not the labels; beside those of a test, as Keras' datasets have them, not what was trained with."""
+    others = [column for column in dataset.columns if column != labels]
+    if labels is None or "test" not in labels.split("_"):
+        return others
+    return [column for column in others if "train" not in column.split("_")]
+
+
+def _column(dataset: Dataset, name: str, number: int) -> Array:
+    """A column as a model that wants this type takes it: codes are text for one that wants text, and numbers for others."""
+    if number == FEATURE:
+        return dataset.columns[name]
+    array = dataset.as_text(name) if number == STRING else dataset.as_numbers(name)
+    if number != STRING and array.dtype.kind == "O" and name in dataset.odd:
+        raise Error(
+            "the model wants numbers, and the column %s holds something else: %s. Mend that line, or send another column"
+            " (check_inputs)" % (name, dataset.odd[name]), "signature_mismatch",
+        )
+    return array
+
+
 def _known(dataset: Dataset) -> str:
     """The columns, and what of a TFRecord could not become one."""
     left_out = "; no column is made of %s" % ", ".join("%s: %s" % item for item in sorted(dataset.left_out.items()))
@@ -83,7 +104,7 @@ def plan(options: Options, signatures: Mapping[str, Any], dataset: Dataset) -> P
     name, method = _signature(options, signatures)
     signature = signatures[name]
     labels = labels_column(options, dataset)
-    columns = [column for column in dataset.columns if column != labels]
+    columns = _inputs_beside(labels, dataset)
     fixed_batch: int | None = None
     if method == "predict":
         inputs, fixed_batch = _tensor_inputs(options, name, signature, dataset, columns)
@@ -126,7 +147,7 @@ def values(item: Input, dataset: Dataset, signature: str, rows: int | None = Non
         tests = dataset.tests if rows is None else min(rows, dataset.tests)
         value = given if item.whole else numpy.broadcast_to(given, (tests, *item.shape))
         return value if item.type == FEATURE else _of_type(value, item, signature)
-    parts = [dataset.columns[name][:rows] for name in item.columns]
+    parts = [_column(dataset, name, item.type)[:rows] for name in item.columns]
     array = parts[0] if len(parts) == 1 else numpy.stack(parts, axis=1)
     if item.divisor != 1:
         array = array.astype("f8" if type_name(item.type) == "float64" else "f4")
@@ -298,7 +319,10 @@ def _all_of(info: Any, dataset: Dataset, columns: Sequence[str]) -> tuple[str, .
     if info.dtype == STRING and EXAMPLES in columns:
         return (EXAMPLES,)
     usable = [name for name in columns if name != EXAMPLES]
-    if len(usable) > 1 and any(dataset.columns[name].ndim != 1 or dataset.columns[name].dtype.kind == "O" for name in usable):
+    no_numbers = [name for name in usable if dataset.as_numbers(name).dtype.kind == "O"]
+    if no_numbers and set(no_numbers) <= dataset.odd.keys() and info.dtype != STRING:
+        _column(dataset, no_numbers[0], info.dtype)
+    if len(usable) > 1 and (no_numbers or any(dataset.columns[name].ndim != 1 for name in usable)):
         raise Error(
             "the dataset has the columns %s: say with check_inputs which one the model's input takes" % ", ".join(usable),
             "signature_mismatch",
@@ -338,7 +362,7 @@ def _look_for(wanted: Mapping[str, Taken], dataset: Dataset) -> None:
 
 def _divisor(options: Options, dataset: Dataset, taken: Sequence[str]) -> float:
     """255 for the pictures of an IDX file, as in the tutorial's client."""
-    if dataset.columns[taken[0]].dtype.kind == "O":
+    if dataset.as_numbers(taken[0]).dtype.kind == "O":
         return 1
     return options["divisor"] or (255 if set(taken) <= dataset.pictures else 1)
 
@@ -347,9 +371,9 @@ def _fitted(
     options: Options, signature_name: str, name: str, number: int, sizes: Sizes, taken: tuple[str, ...], dataset: Dataset
 ) -> Input:
     """The Input for these columns, which are cast and reshaped, but never padded, cut or turned."""
-    have = dataset.columns[taken[0]]
+    have = _column(dataset, taken[0], number)
     if len(taken) > 1:
-        shapes = {dataset.columns[column].shape for column in taken}
+        shapes = {_column(dataset, column, number).shape for column in taken}
         if len(shapes) > 1 or have.ndim != 1:
             raise Error(
                 "check_inputs stacks the columns %s, which are not all one number a test" % ", ".join(taken), "signature_mismatch"
@@ -436,16 +460,22 @@ def _incomparable(
     """Why answers of this kind cannot be compared with the labels, or with a tolerance."""
     if not tensors.can_encode(kind) or type_name(kind).startswith("complex"):
         return "%s of signature %s is %s: the check needs numbers or text" % (output, signature_name, type_name(kind))
-    text = labels is not None and dataset.columns[labels].dtype.kind == "O"
+    text = labels is not None and dataset.as_numbers(labels).dtype.kind == "O"
     if options["tolerance"] is not None and (kind == STRING or text):
         return "check_tolerance is %g, and %s is text: leave it empty to compare classes" % (
             options["tolerance"], output if kind == STRING else "the column %s" % labels,
         )
     if text and kind != STRING:
-        return "%s of signature %s is %s, and the column %s (check_labels) is text: the labels have to be class numbers" % (
-            output, signature_name, type_name(kind), labels,
+        return "%s of signature %s is %s, and the column %s (check_labels) is text (%s): the labels have to be class numbers" % (
+            output, signature_name, type_name(kind), labels, _words(dataset, cast(str, labels)),
         )
     return None
+
+
+def _words(dataset: Dataset, column: str) -> str:
+    """A few of a column of text, or the one that keeps it from being numbers."""
+    found = sorted({value.decode("utf-8", "replace")[:30] for value in dataset.columns[column].reshape(-1).tolist()})
+    return dataset.odd.get(column) or ", ".join(found[:4]) + (", ..." if len(found) > 4 else "")
 
 
 def _class_count(info: Any) -> int | None:

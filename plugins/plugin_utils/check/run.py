@@ -62,6 +62,8 @@ def check(
             servers += replicas
         tests = dataset.load(options["dataset"], options["tests"], options["dataset_checksum"], options["dataset_timeout"])
         questions = Questions(options, tests)
+        for remark in questions.remarks:
+            show(remark)
         if options["address"] and (questions.expected or not servers):
             target = dialled(options["address"], options["port"])
             servers.append(Server("address " + options["address"], options, target))

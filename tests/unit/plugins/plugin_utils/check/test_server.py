@@ -93,7 +93,10 @@ def test_labels_that_fit_no_class_are_not_the_models_mistakes(refused, tmp_path)
     error = refused(server, dataset=idx_files.write(tmp_path, labels=numpy.arange(100) % 10 + 1))
     assert error.code == "signature_mismatch" and not server.requests
     assert ": the labels are 1 to 10 (10 different ones), and output scores of signature predict_images has the classes 0 to 9: 10" \
-        " of 100 tests can never be answered right. Correct the labels" in error.message
+        " of 100 tests can never be answered right; they count from 1 and the model from 0, so take 1 from each label. Correct" \
+        " the labels" in error.message
+    error = refused(server, dataset=idx_files.write(tmp_path, labels=numpy.arange(100) % 10 + 2))
+    assert "can never be answered right. Correct the labels" in error.message
 
 
 def test_what_a_server_says_ends_with_one_full_stop(refused):
