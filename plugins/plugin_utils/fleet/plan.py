@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import dataclasses
+import posixpath
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import scale, volume
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Archive
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.history import last_results
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import Object
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.helm_chart import Chart
@@ -73,11 +75,11 @@ def _fill(found: Row, api_client: Any, settings: Settings, chart: Chart, publish
     }, chart, _nothing)
     if seen["release"] is None:
         found.action = CREATE
-    found.changes += _of_the_nas(published)
+    found.changes += _of_the_nas(published, settings["model"]["archive"])
     found.changes += _of_the_volume(api_client, settings["volume"])
     found.changes += _of_the_release(seen, serving["chart_values"])
     found.changes += _of_the_policy(seen, serving["pinned"])
-    found.changes += _of_the_scale(api_client, settings["scaling"], found)
+    found.changes += _of_the_scale(api_client, settings["scaling"])
     found.sick = "; ".join(_sick(api_client, serving["namespace"], serving["release"]))
 
 
@@ -97,13 +99,14 @@ def _nothing(sentence: str) -> None:
     """A plan leaves warnings to the run."""
 
 
-def _of_the_nas(published: Mapping[str, Any] | None) -> Iterator[str]:
+def _of_the_nas(published: Mapping[str, Any] | None, archive: str) -> Iterator[str]:
     if published is None:
         return
     if published.get("failed"):
         raise Error(str(published["msg"]), published["failure"]["code"])
     if published["changed"] or published.get("needs"):
-        yield "publish %s" % ("version %s" % published["version"] if published.get("version") else "another archive")
+        version = published.get("version")  # unknown until the archive is read
+        yield "publish %s" % ("version %s" % version if version else posixpath.basename(Archive(archive).name))
 
 
 def _of_the_volume(api_client: Any, options: Mapping[str, Any]) -> Iterator[str]:
@@ -111,7 +114,8 @@ def _of_the_volume(api_client: Any, options: Mapping[str, Any]) -> Iterator[str]
     answer = volume.ensure(api_client, wanted, True, _nothing)
     if answer["changed"]:
         before, after = answer["diff"]["before"], answer["diff"]["after"]
-        yield from (_named("volume", before, after) if before else ["volume %s" % options["name"]])
+        changes = _named(before, after) if before else [options["name"]]
+        yield from ("volume " + change.removeprefix("spec.").removeprefix("metadata.") for change in changes)
 
 
 def _of_the_release(seen: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[str]:
@@ -119,9 +123,9 @@ def _of_the_release(seen: Mapping[str, Any], values: Mapping[str, Any]) -> Itera
         if word == "no_release":
             yield "release"
         elif word == "values":
-            yield from _named("", seen["stored"], values)
+            yield from _named(seen["stored"], values)
         elif word == "edited":
-            yield "edited by hand: %s" % ", ".join(place.rpartition(".")[2] for place in seen["edited"][:MOST])
+            yield "edited by hand: %s" % ", ".join(dict.fromkeys(_field(place) for place in seen["edited"]))
         else:
             yield BECAUSE[word]
 
@@ -131,7 +135,7 @@ def _of_the_policy(seen: Mapping[str, Any], pinned: bool) -> Iterator[str]:
         yield "which version is pinned" if pinned else "no version is pinned any more"
 
 
-def _of_the_scale(api_client: Any, options: Mapping[str, Any], found: Row) -> Iterator[str]:
+def _of_the_scale(api_client: Any, options: Mapping[str, Any]) -> Iterator[str]:
     if options["replicas"] is None:
         return
     answer = scale.ensure(
@@ -140,9 +144,9 @@ def _of_the_scale(api_client: Any, options: Mapping[str, Any], found: Row) -> It
         yield "replicas %s -> %s" % (answer["before"], answer["replicas"])
 
 
-def _named(prefix: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+def _named(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     """What differs, one by one, or how much."""
-    there, wanted = dict(_leaves([prefix] if prefix else [], before)), dict(_leaves([prefix] if prefix else [], after))
+    there, wanted = dict(_leaves([], before)), dict(_leaves([], after))
     differing = sorted(key for key in there.keys() | wanted.keys() if there.get(key) != wanted.get(key))
     for key in differing[:MOST]:
         yield "%s %s -> %s" % (key, _short(there.get(key)), _short(wanted.get(key)))
@@ -158,6 +162,12 @@ def _leaves(path: list[str], value: Any) -> Iterator[tuple[str, Any]]:
         yield ".".join(path), value
 
 
+def _field(place: str) -> str:
+    """The last name of a path: args of spec.template.spec.containers.serving.args.0."""
+    return next(part for part in reversed(place.split(".")) if not part.isdigit())
+
+
 def _short(value: Any) -> str:
     text = "none" if value is None else str(value)
-    return text if len(text) <= LONGEST else "..." + text[-LONGEST:]
+    half = LONGEST // 2
+    return text if len(text) <= LONGEST else "%s...%s" % (text[:half], text[-half:])

@@ -24,7 +24,7 @@ def table(rows: Sequence[Row], unmanaged: Sequence[str]) -> list[str]:
             lines += _lines(SIGNS[row.action], row.model, width, words or ["none"])
         if row.sick:
             lines += _lines("!", row.model, width, ["sick: " + row.sick])
-    lines += ["? %s  unmanaged: no model of this run" % name for name in unmanaged]
+    lines += ["? %s  unmanaged: no model of this inventory" % name for name in unmanaged]
     return [*lines, summary(rows, unmanaged)]
 
 

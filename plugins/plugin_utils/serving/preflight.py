@@ -31,7 +31,7 @@ NOTHING: Answer = {
 
 def preflight(api_client: Any, options: Options, warn: Callable[[str], None]) -> Answer:
     seen = look(api_client, options, helm_chart.read(Path(options["chart"])), warn)
-    return {**seen, "values_diff": _difference(seen.pop("stored"), options["values"])}
+    return {"values_diff": _difference(seen.pop("stored"), options["values"]), **seen}
 
 
 def look(api_client: Any, options: Options, chart: helm_chart.Chart, warn: Callable[[str], None]) -> Answer:
