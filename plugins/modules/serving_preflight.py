@@ -73,11 +73,16 @@ upgrade:
 upgrade_because:
   description:
     - Why, as words. V(no_release), V(not_deployed) (by its record), V(objects_missing), V(values), V(chart_name),
-      V(chart_version), V(chart_templates), V(chart_values), V(chart_schema).
+      V(chart_version), V(chart_templates), V(chart_values), V(chart_schema), V(edited).
   returned: success
   type: list
   elements: str
   sample: [values, chart_templates]
+edited:
+  description: Places in the chart's objects that somebody changed by hand, such as C(Deployment.spec.template.spec.containers.serving.image).
+  returned: success
+  type: list
+  elements: str
 values_diff:
   description: Lines of a unified diff between the values that the release has and O(values).
   returned: success

@@ -29,9 +29,13 @@ class NodeAction(ActionBase):
 
     task_vars: Options
 
-    def act(self, options: Options, request: Request) -> Answer:
+    def act(self, options: Options, request: Any) -> Answer:
         """options: the task's, without empty ones. request: the same, checked."""
         return self.on_node(options)
+
+    def request(self, options: Options) -> Any:
+        """The options in one form; an Error for those that make no sense."""
+        return Request(options)
 
     def run(self, tmp: Any = None, task_vars: Options | None = None) -> Answer:
         super().run(tmp, task_vars)
@@ -42,7 +46,7 @@ class NodeAction(ActionBase):
             checked = ArgumentSpecValidator(self.SPEC, **self.RULES).validate(options)
             if checked.error_messages:
                 raise Error("; ".join(checked.error_messages), "option_invalid")
-            answer = brief(self.act(options, Request(checked.validated_parameters)))
+            answer = brief(self.act(options, self.request(checked.validated_parameters)))
         except Error as error:
             answer = failed(error)
         show_more(self._name(), answer)

@@ -192,7 +192,7 @@ def _answer(function: Callable[[], Any], parent: int, timeout: int) -> Dict[str,
     except Error as error:
         return {"error": error.as_dict()}
     except OSError as error:
-        return {"error": _io_error(error).as_dict()}
+        return {"error": io_error(error).as_dict()}
     except Exception:
         return {"crash": traceback.format_exc()}
 
@@ -212,7 +212,7 @@ def _private_mounts(libc: Any) -> None:
 WRONG_KIND = "something else lies there than a folder or file of ours, such as a link: find out who put it there, and remove it"
 
 
-def _io_error(error: OSError) -> Error:
+def io_error(error: OSError) -> Error:
     hints = {
         errno.EIO: "check the NAS and the network between it and model_node, then run again",
         errno.ETIMEDOUT: "check the NAS and the network between it and model_node, then run again",

@@ -315,10 +315,10 @@ def test_the_namespace_is_private():
     (errno.ENOTDIR, "find out who put it there"), (errno.ELOOP, "find out who put it there"), (errno.ENOTEMPTY, "look at the NAS"),
 ])
 def test_trouble_of_the_nas_has_a_way_out(number, words):
-    error = mount._io_error(OSError(number, os.strerror(number), "nas:/x"))
+    error = mount.io_error(OSError(number, os.strerror(number), "nas:/x"))
     assert error.code == "nas_io"
     assert re.match(r"nas:/x: %s\. Way out: .*%s" % (re.escape(os.strerror(number)), words), error.message)
-    assert mount._io_error(OSError("odd")).message == "model_node: odd. Way out: look at the NAS, then run again."
+    assert mount.io_error(OSError("odd")).message == "model_node: odd. Way out: look at the NAS, then run again."
 
 
 @needs_mounts
