@@ -46,11 +46,16 @@ class Run:
         """What the failed tasks said, task name included. Those that were rescued are among them."""
         return "\n".join(
             "%s: %s" % (event["task"], event["said"].get("msg")) for event in self.events
-            if event["kind"] != "ok" and not event["ignored"] and host in (None, event["host"]))
+            if event["kind"] in ("failed", "unreachable") and not event["ignored"] and host in (None, event["host"]))
 
     @property
     def changes(self):
         return [event["task"] for event in self.events if event["kind"] == "ok" and event["said"].get("changed")]
+
+    @property
+    def done(self):
+        """What was done, by name. What was skipped is not among it."""
+        return [event["task"].rpartition(" : ")[2] for event in self.events if event["kind"] != "skipped"]
 
     @property
     def results(self):

@@ -60,6 +60,12 @@ def test_again(world, play, answers, changes):
     assert (world.versions(), world.serving()) == ([1], [1, 1])
 
 
+def test_an_unchanged_run_has_few_tasks(play):
+    """Each is paid for by every model, and what is skipped costs nearly as much as what runs."""
+    run = unchanged(play("site"))
+    assert len(run.events) <= 22 and len(run.events) - len(run.done) <= 5, [event["task"] for event in run.events]
+
+
 def test_status(world, play, unseen):
     run = unchanged(play("status"))
     for pod in world.cluster.servers:

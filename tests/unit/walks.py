@@ -273,10 +273,10 @@ class Playbooks:
         self.step("preflight.yml")
         self.model_preflight(packed, newest=False)
         self.serving_preflight(policy)
-        self.step("check/record_first", when="serving_look.policy == 'latest' and not model_published.up_to_date")
-        self.step("model")
-        self.model(packed, newest=False)
-        self.step("check/fits", when="serving_look.policy is none")
+        self.step("new_version.yml", when="serving_look.policy is none or not model_published.up_to_date")
+        if self.look["policy"] is None or not self.published["up_to_date"]:
+            self.new_version(packed)
+        self.step("model/show")
         self.step("volume")
         self.step("serving")
         self.serving(policy)
@@ -371,6 +371,12 @@ class Playbooks:
 
     # --- playbooks/tasks/ ---
 
+    def new_version(self, packed):
+        self.step("check/record_first", when="serving_look.policy == 'latest' and not model_published.up_to_date")
+        self.step("model/publish", when="not model_published.up_to_date")
+        self.model(packed, newest=False)
+        self.step("check/fits", when="serving_look.policy is none")
+
     def try_version(self, version):
         trial = decisions.trial(self.status, self.published, version)
         try:
@@ -439,23 +445,35 @@ class Playbooks:
             "model_config": ConfigMap(self.world).pinned("mnist")}
 
     def serving(self, policy):
+        self.step("install.yml", when=(
+            "serving_look is not defined or serving_look.upgrade or __serving_settings.pinned or serving_look.model_config is not none"))
+        if self.look["upgrade"] or policy == "pinned" or self.look["model_config"] is not None:
+            self.serving_install(policy)
+        self.step("wait.yml")
+        self.serving_wait()
+        self.step("show.yml")
+        self.show(policy)
+
+    def serving_install(self, policy):
         self.step("preflight.yml", when="serving_look is not defined")
-        self.step("install.yml", when="serving_look.upgrade or __serving_settings.pinned")
-        if self.look["upgrade"] or policy == "pinned":
-            if policy == "pinned":
-                self.serving_pin()
-            if self.look["upgrade"]:
-                self.world.policy = policy
-                self.world.start()
-        self.step("serving_info")
-        self.world.tick()
-        if self.world.starting or not all(server.available("mnist") for server in self.world.servers):
-            self.fail("not rolled out")
+        self.step("release_unlock", when="serving_look.unlock")
+        self.step("release_namespace", when="not serving_look.namespace_exists")
+        self.step("pin.yml", when="__serving_settings.pinned")
+        if policy == "pinned":
+            self.serving_pin()
+        self.step("debug", when="ansible_diff_mode and serving_look.values_diff | length > 0")
+        self.step("helm", when="serving_look.upgrade")
+        if self.look["upgrade"]:
+            self.world.policy = policy
+            self.world.start()
         self.step("settle.yml", when="serving_look.model_config is not none")
         if self.look["model_config"] is not None:
             self.serving_settle(policy)
-        self.step("show.yml")
-        self.show(policy)
+
+    def serving_wait(self):
+        self.world.tick()
+        if self.world.starting or not all(server.available("mnist") for server in self.world.servers):
+            self.fail("not rolled out")
 
     def serving_pin(self):
         self.step("model_config", when="serving_look.model_config is not none and serving_look.policy == 'latest'")
@@ -469,6 +487,8 @@ class Playbooks:
         self._model_config(stable=first, only_if_absent=True)
 
     def serving_settle(self, policy):
+        self.step("wait.yml")
+        self.serving_wait()
         self.step("model_config", when="__serving_settings.pinned and serving_look.policy == 'pinned'")
         if policy == "pinned" and self.look["policy"] == "pinned":
             self._model_config(canary=self.look["model_config"]["canary"])

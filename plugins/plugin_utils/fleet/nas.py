@@ -12,7 +12,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet.wanted impo
 # Options of model_publish that are variables of the model; of the check those that warm-up samples come from.
 OF_THE_MODEL = (
     "archive", "checksum", "version", "reinstate", "newest", "warmup", "base_path", "nas_server", "nas_export", "nas_options",
-    "mount_timeout", "lock_timeout", "timeout", "max_size",
+    "mount_timeout", "lock_timeout", "timeout", "saved_model_tags", "server_release", "max_size",
 )
 OF_THE_CHECK = {"warmup_dataset": "dataset", "warmup_dataset_checksum": "dataset_checksum", "warmup_signature": "signature"}
 

@@ -29,6 +29,9 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_ok(self, result):
         self.note("ok", result)
 
+    def v2_runner_on_skipped(self, result):
+        self.note("skipped", result)
+
     def v2_runner_on_failed(self, result, ignore_errors=False):
         self.note("failed", result, ignore_errors)
 

@@ -179,8 +179,15 @@ def test_replicas_of_two_versions(cluster):
     assert result["version"] is None and [report["version"] for report in result["replicas"]] == [1, 2]
 
 
+def test_what_is_wrong_with_the_data_is_said_before_the_cluster_is_asked():
+    with pytest.raises(Error, match="check_dataset is None: use an absolute path"):
+        run.check({**OPTIONS, "release": "mnist-deploy", "dataset": None}, lambda: pytest.fail("asked"), None, None)
+
+
 def test_no_deployment(monkeypatch):
     monkeypatch.setattr(run.pods, "ready_replicas", lambda *arguments: None)
+    monkeypatch.setattr(run.dataset, "load", lambda *arguments: None)
+    monkeypatch.setattr(run, "Questions", lambda *arguments: None)
     options = {**OPTIONS, "release": "mnist-deploy"}
     assert run.check(options, lambda: None, None, None, check_mode=True)["skipped"] is True
     with pytest.raises(Error, match="mnist-deploy has no Deployment in namespace default"):
