@@ -79,7 +79,9 @@ upgrade_because:
   elements: str
   sample: [values, chart_templates]
 edited:
-  description: Places in the chart's objects that somebody changed by hand, such as C(Deployment.spec.template.spec.containers.serving.image).
+  description:
+    - Places in the chart's objects that somebody changed by hand, such as
+      C(Deployment.spec.template.spec.containers.serving.image).
   returned: success
   type: list
   elements: str

@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import scale, volume
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Archive
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.history import last_results
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import scale, volume
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import Object
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.helm_chart import Chart
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.preflight import look
@@ -138,8 +138,8 @@ def _of_the_policy(seen: Mapping[str, Any], pinned: bool) -> Iterator[str]:
 def _of_the_scale(api_client: Any, options: Mapping[str, Any]) -> Iterator[str]:
     if options["replicas"] is None:
         return
-    answer = scale.ensure(
-        api_client, {"name": options["deployment"], "namespace": options["namespace"], "replicas": options["replicas"], "wait": False}, True)
+    wanted = {"name": options["deployment"], "namespace": options["namespace"], "replicas": options["replicas"], "wait": False}
+    answer = scale.ensure(api_client, wanted, check_mode=True)
     if answer["before"] is not None and answer["changed"]:
         yield "replicas %s -> %s" % (answer["before"], answer["replicas"])
 
