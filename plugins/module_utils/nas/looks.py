@@ -3,6 +3,7 @@
 """What publishing would do, for many models: each export is mounted once, and all web servers are asked side by side."""
 
 import collections
+import functools
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -34,14 +35,14 @@ def looks(models: List[Options], scratch: Optional[str] = None) -> Answers:
     for (server, path, nas_options, mount_timeout, timeout), requests in places.items():
         export = mount.Export(server, path, nas_options, mount_timeout)
         try:
-            answers.update(mount.within(
-                export, lambda folder, requests=requests: _side_by_side(folder, requests), timeout, read_only=True, scratch=scratch))
+            look = functools.partial(_side_by_side, requests)
+            answers.update(mount.within(export, look, timeout, read_only=True, scratch=scratch))
         except Error as error:
             answers.update((name, _failed(error)) for name in requests)
     return answers
 
 
-def _side_by_side(folder: str, requests: Dict[str, Request]) -> Answers:
+def _side_by_side(requests: Dict[str, Request], folder: str) -> Answers:
     def look(name: str) -> Tuple[str, Dict[str, Any]]:
         try:
             answer = publish(folder, requests[name], check_mode=True)
