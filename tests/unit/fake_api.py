@@ -112,7 +112,7 @@ class Api:
         items = items[begin:begin + most] if most else items
         if "as=PartialObjectMetadataList" in request.headers.get("accept", ""):
             items = [{"metadata": item["metadata"]} for item in items]
-        return 200, {"kind": "List", "metadata": rest, "items": items}
+        return 200, {"kind": "List", **({"metadata": rest} if rest else {}), "items": items}
 
     def _selected(self, request):
         pairs = [pair for pair in request.query.get("labelSelector", "").split(",") if pair]

@@ -376,8 +376,7 @@ PLAIN = {
 }
 # The archive, which lies on the node.
 ON_THE_NODE = {
-    ("look.py", "_identify", "isdir"), ("look.py", "file_sha256", "open"), ("look.py", "stamp", "stat"),
-    ("bringing.py", "_fetched", "getsize"), ("archive.py", "_members", "open"),
+    ("look.py", "_identify", "isdir"), ("look.py", "file_sha256", "open"), ("bringing.py", "_source", "open"),
 }
 
 

@@ -54,8 +54,6 @@ def check(
         options = dict(options, expected_version=None)
     tests = dataset.load(options["dataset"], options["tests"], options["dataset_checksum"], options["dataset_timeout"])
     questions = Questions(options, tests)
-    for remark in questions.remarks:
-        show(remark)
     api_client = connect() if options["release"] else None
     with contextlib.ExitStack() as stack:
         servers = []
@@ -64,6 +62,8 @@ def check(
             if replicas is None:
                 return _no_deployment(options, check_mode)
             servers += replicas
+        for remark in questions.remarks:
+            show(remark)
         if options["address"] and (questions.expected or not servers):
             target = dialled(options["address"], options["port"])
             servers.append(Server("address " + options["address"], options, target))
