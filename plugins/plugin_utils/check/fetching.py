@@ -78,15 +78,20 @@ def _download(url: str, file: IO[bytes], timeout: float, variable: str) -> str:
             # read1: what has come, for read() waits for a whole chunk, and a socket's own timeout starts anew with every byte.
             return _read_through(reply.read1, shown, variable, deadline, file.write)
     except HTTPError as error:
-        reason = str(error.reason).partition("\n")[0]
+        reason = _without_query(error.reason)
         raise Error(
             "%s %s answers %s %s." % (variable, shown, error.code, reason), _code(variable, "missing"), status=error.code
-        ) from error
+        ) from None
     except Error:
         raise
     except Exception as error:  # open_url raises errors of urllib, http.client, ssl and its own
-        why = re.sub(r"\?\S*", "?...", str(error))  # such as InvalidURL, which holds the query
-        raise Error("%s %s cannot be downloaded: %s." % (variable, shown, why), _code(variable, "missing")) from None
+        raise Error(
+            "%s %s cannot be downloaded: %s." % (variable, shown, _without_query(error)), _code(variable, "missing")) from None
+
+
+def _without_query(said: object) -> str:
+    """A line of what urllib says; of a redirection that it does not follow it shows the whole URL, signature and all."""
+    return re.sub(r"\?\S*", "?...", str(said).partition("\n")[0])
 
 
 def sendable(url: str) -> str:

@@ -1,6 +1,7 @@
 """What files hold, and what is said of those that hold something else."""
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import struct
@@ -14,7 +15,7 @@ from hypothesis.extra import numpy as arrays
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils import tfrecord
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.formats import reading, records, source
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.formats import named_rows, reading, records, source
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client import examples
 
 
@@ -171,6 +172,11 @@ def test_npz():
     assert table.totals == {"images": 3, "labels": 3, "names": 3} and not table.pictures
 
 
+def test_an_array_that_python_2_wrote(recwarn):
+    content = header("<i8", (3,)).replace(b" (3,)", b"(3L,)") + struct.pack("<3q", 1, 2, 3)
+    assert read("x.npy", content).columns["x"].tolist() == [1, 2, 3] and not recwarn.list
+
+
 def test_npz_that_is_packed_twice():
     assert read("x.npz.gz", gzip.compress(npz(x=numpy.arange(3)))).columns["x"].tolist() == [0, 1, 2]
 
@@ -274,6 +280,13 @@ def test_strings_of_which_some_are_empty():
     assert table.columns["n"].tolist() == [b"", b"0.5"] and table.odd == {"n": "line 2 has no value"}
 
 
+def test_how_long_a_cell_may_be_elsewhere_is_left_alone():
+    before = csv.field_size_limit(1000)
+    read("x.csv", b"n\n1\n")
+    refused("x.csv", b'n\n"1\n')
+    assert csv.field_size_limit(before) == 1000
+
+
 def test_a_csv_with_a_header_alone_has_no_rows():
     assert read("x.csv", b"x,y").totals == {"x": 0, "y": 0}
 
@@ -318,6 +331,14 @@ def test_jsonl_is_not_read_further_than_needed():
 ])
 def test_jsonl_that_is_none(content, says):
     assert says in refused("x.jsonl", content)
+
+
+def test_a_document_has_to_fit_into_memory(monkeypatch):
+    content = b'[{"x": 1},\n{"x": 2}]'
+    monkeypatch.setattr(named_rows, "MAX_DOCUMENT", len(content))
+    assert read("x.json", content).totals == {"x": 2}
+    monkeypatch.setattr(named_rows, "MAX_DOCUMENT", len(content) - 1)
+    assert "this JSON document is larger than 0 MiB: write JSON lines" in refused("x.json", content)
 
 
 def test_a_line_without_end(monkeypatch):
@@ -396,6 +417,13 @@ def test_packed_files_are_read_to_their_check_sum(name, content, column):
     assert "cannot be unpacked" in refused(name, packed[:-1], rows=1)
     assert "cannot be unpacked" in refused(name, changed(packed, len(packed) - 6), rows=1)
     assert read(name, content).columns[column].tolist() == [0, 1, 2], "unpacked on the way"
+
+
+@pytest.mark.parametrize(("name", "line"), [("x.csv", b"1,2\n"), ("x.jsonl", b'{"n": 1}\n')])
+def test_damage_behind_the_rows_that_are_kept_is_found(name, line):
+    packed = gzip.compress(line * 100000)
+    assert set(read(name, packed, rows=1).totals.values()) == {1}
+    assert "cannot be unpacked" in refused(name, changed(packed, len(packed) - 6), rows=1)
 
 
 @pytest.mark.parametrize("name", ["x.csv.gz", "x.jsonl.gz", "x.npz.gz"])
