@@ -89,9 +89,9 @@ def _known(source: Source, head: bytes, name: str, rows: int | None) -> Table:
         return records.read(source, rows)
     if head.startswith(b"PAR1"):
         return named_rows.read_parquet(source, rows)
-    strangers.refuse(head)
     if re.match(rb"\0\0[\x08-\x0e][\x01-\x20]", head):
         return array_files.idx(source, rows, stem(name))
+    strangers.refuse(head)
     encoding = encoding_of(head)
     if encoding is None:
         return _damaged(source, head, name, rows)

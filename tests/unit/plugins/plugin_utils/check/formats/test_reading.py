@@ -477,3 +477,13 @@ def test_damaged_files_give_columns_or_an_error(name, data):
         assert error.code == "dataset_invalid"
     else:
         assert all(isinstance(column, numpy.ndarray) and len(column) <= 1000 for column in table.columns.values())
+
+
+def test_pictures_with_dark_edges_are_not_taken_for_records_of_another_format():
+    """As MNIST's: many bright pixels, and a dark one where CIFAR-10's second record would begin."""
+    pictures = numpy.full((10, 28, 28), 255, "u1")
+    pictures[:, :3] = pictures[:, -3:] = pictures[:, :, :3] = pictures[:, :, -3:] = 0
+    content = idx(8, (10, 28, 28), pictures.tobytes())
+    assert max(content[:4096:3073]) < 10 and sum(byte > 0x7E for byte in content[:4096]) > 300
+    (column,) = read("t10k-images-idx3-ubyte", content).columns.values()
+    same(column, pictures)
