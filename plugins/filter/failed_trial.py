@@ -43,8 +43,9 @@ EXAMPLES = """
 RETURN = """
 _value:
   description:
-    - C(goes_back); C(withdraw), a list of versions, and C(serves), the version to go back to; C(reason), what was measured; and
-      C(message), which says first what became of the version.
+    - C(goes_back); C(withdraw), a list of versions, and C(serves), the version to go back to; C(hangs), whether a server hangs in
+      loading it, so that it is to be withdrawn before servers are told anything; C(reason), what was measured; and C(message),
+      which says first what became of the version.
   type: dict
 """
 

@@ -28,9 +28,26 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings import d
 
 BASE = "/serving/model/mnist"
 MODEL = model_config.Model("mnist", BASE)
-# What is in the variables of a version: right answers, wrong ones, or something that no server loads.
-GOOD, BAD, BROKEN = b"right", b"wrong", b"no checkpoint"
+# What is in the variables of a version: right answers, at once or later, wrong ones, something that no server loads, or that none
+# is done with loading.
+GOOD, LATE, BAD, BROKEN, HANGS = b"right", b"right, later", b"wrong", b"no checkpoint", b"endless"
+RIGHT = (GOOD, LATE)
+LOADS_LATE = 3  # looks
+PATIENCE = 12  # of a run, in looks
 KEEP = 3
+
+
+class Clock:
+    """Time that passes only while somebody waits."""
+
+    def __init__(self):
+        self.now = 0
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, _seconds):
+        self.now += 1
 
 
 class Killed(BaseException):
@@ -58,6 +75,8 @@ class Server:
     def __init__(self, world, config):
         self.world, self.states, self.aspired, self.ready = world, {}, {}, False
         self.memory = {}  # what was loaded, which may be deleted since
+        self.looks = {}  # {(name, version): how often it was looked at while it loads}
+        self.awaited, self.next_config = set(), None  # names that a reload waits for, and what it was told meanwhile
         self.models, self.labels = ({"mnist": None}, {}) if config is None else _read(config)
         self.tick()
 
@@ -71,25 +90,50 @@ class Server:
             states = self.states.setdefault(name, {})
             for version in sorted(wanted - self.aspired.get(name, set())):
                 error = self.world.load_error(version)
-                states[version] = ("END", error) if error else ("AVAILABLE", "")
-                if not error:
-                    self.memory[version] = self.world.content(version)
+                states[version], self.looks[name, version] = ("END", error) if error else ("LOADING", ""), 0
+            for version in [version for version, (state, _error) in states.items() if state == "LOADING"]:
+                self.load(name, version, version in wanted)
             self.aspired[name] = wanted
             if not wanted or self.available(name) & wanted:
                 states.update({version: ("END", states[version][1]) for version in self.available(name) - wanted})
         self.ready = self.ready or all(self.available(name) for name in self.models)
+        if self.next_config is not None and not self.busy():
+            config, self.next_config = self.next_config, None
+            with contextlib.suppress(Error):
+                self.reload(config)
+
+    def load(self, name, version, wanted):
+        """Go on with it."""
+        if not wanted:
+            self.states[name][version] = ("END", "")
+            return
+        content = self.world.content(version)
+        self.looks[name, version] += 1
+        if content != HANGS and (content != LATE or self.looks[name, version] > LOADS_LATE):
+            self.states[name][version], self.memory[version] = ("AVAILABLE", ""), content
 
     def available(self, name):
         return {version for version, (state, _error) in self.states.get(name, {}).items() if state == "AVAILABLE"}
 
+    def busy(self):
+        """Does a reload still wait for a model of a new name?"""
+        self.awaited = {name for name in self.awaited if any(state == "LOADING" for state, _error in self.states[name].values())}
+        return bool(self.awaited)
+
     def reload(self, config):
+        if self.busy():
+            self.next_config = config
+            raise Error("no answer", "deadline_exceeded")
         models, labels = _read(config)
         for label, version in labels.items():
             if version not in self.available("mnist") and self.labels.get(label, version) != version:
                 raise Error("version %d is not available for the label %s" % (version, label), "failed_precondition")
         added = set(models) - set(self.models)
-        self.models, self.labels = models, labels
-        self.tick()
+        self.models, self.labels, self.awaited = models, labels, added
+        for _look in range(PATIENCE):
+            self.tick()
+        if self.busy():
+            raise Error("no answer", "deadline_exceeded")
         for name in added:
             if not self.available(name):
                 raise Error("%s did not become available" % name, "unknown")
@@ -235,6 +279,11 @@ class World:
             server.tick()
         if self.starting and all(server.ready for server in self.starting):
             self.servers, self.starting = self.starting, []
+
+    def rest(self):
+        """Until what loads late is loaded."""
+        for _look in range(PATIENCE):
+            self.tick()
 
 
 class Playbooks:
@@ -397,19 +446,27 @@ class Playbooks:
         outcome = decisions.after_failure(self.status, self.listed, tried, whole(failure))
         self.step("go_back.yml", when="__outcome.goes_back")
         if outcome["goes_back"]:
-            self.go_back(outcome["withdraw"], outcome["serves"], outcome["reason"])
+            self.go_back(outcome["withdraw"], outcome["serves"], outcome["reason"], outcome["hangs"])
         self.step("fail")
         self.fail(outcome["message"])
 
-    def go_back(self, withdraw, serves, reason):
+    def go_back(self, withdraw, serves, reason, hangs=False):
+        self.step("withdraw.yml", when="__hangs | bool")
+        if hangs:
+            self.withdraw(withdraw, reason)
         self.step("serving/promote", when="serving_status.policy == 'pinned'")
         if self.status["policy"] == "pinned":
             self.serving_promote(serves)
-        self.step("model/withdraw")
-        self.module(lambda: self.world.on_nas(lambda: self.world.nas.versions(withdraw=withdraw, reason=reason)))
+        self.step("withdraw.yml", when="not (__hangs | bool)")
+        if not hangs:
+            self.withdraw(withdraw, reason)
         self.step("serving/candidate", when="serving_status.policy == 'latest' and not ansible_check_mode")
         if self.status["policy"] == "latest":
             self.serving_candidate(serves)
+
+    def withdraw(self, versions, reason):
+        self.step("model/withdraw")
+        self.module(lambda: self.world.on_nas(lambda: self.world.nas.versions(withdraw=versions, reason=reason)))
 
     def show_versions(self):
         self.step("model/versions")
@@ -471,7 +528,7 @@ class Playbooks:
             self.serving_settle(policy)
 
     def serving_wait(self):
-        self.world.tick()
+        self.world.rest()
         if self.world.starting or not all(server.available("mnist") for server in self.world.servers):
             self.fail("not rolled out")
 
@@ -528,11 +585,11 @@ class Playbooks:
         return replica_versions.look(self._question(), Replicas(self.world))
 
     def _question(self, expected=None):
-        return {"model_name": "mnist", "canary": True, "labels": ["stable"], "versions": [], "expected": expected, "timeout": 0,
+        return {"model_name": "mnist", "canary": True, "labels": ["stable"], "versions": [], "expected": expected, "timeout": PATIENCE,
                 "release": "mnist-deploy", "namespace": "default"}
 
     def _model_config(self, **options):
-        options = {"model_name": "mnist", "base_path": BASE, "stable": None, "canary": None, "only_if_absent": False, "timeout": 0,
+        options = {"model_name": "mnist", "base_path": BASE, "stable": None, "canary": None, "only_if_absent": False, "timeout": PATIENCE,
                    "release": "mnist-deploy", **options}
         self.module(lambda: promotion.ensure(ConfigMap(self.world), Replicas(self.world), options, self.said.append, False))
 

@@ -9,6 +9,7 @@ from typing import Any
 Facts = Mapping[str, Any]  # what a role handed on: serving_status, model_published, model_versions
 Entry = Mapping[str, Any]  # one version, as model_versions lists it
 
+HANGS = "reload_blocked"  # of a server that takes no config, for it is still loading what the one before names
 # Codes of failures that say something of the version that was tried. All others, such as those of a server out of reach, of test
 # data that are not there or of a right that is missing, only say that it could not be tried.
 TELLING = frozenset({
@@ -17,7 +18,7 @@ TELLING = frozenset({
     # It takes or gives other things than its tests.
     "signature_mismatch", "signature_missing", "malformed_reply", "unsupported_type", "malformed_tensor",
     # It does not load, or an older one answers in its place.
-    "reload_blocked", "wrong_version",
+    HANGS, "wrong_version",
 })
 # Statuses of requests that a network, or others who ask as well, may be the cause of.
 UNANSWERED = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "RESOURCE_EXHAUSTED"})
@@ -69,10 +70,10 @@ def trial(status: Facts, published: Facts, version: int) -> dict[str, Any]:
 def after_failure(
     status: Facts, listed: Facts, version: int | None, failed: Facts, check_mode: bool = False,
 ) -> dict[str, Any]:
-    """What becomes of a version whose trial failed: {goes_back, withdraw, serves, reason, message}.
+    """What becomes of a version whose trial failed: {goes_back, withdraw, serves, hangs, reason, message}.
 
     status: serving_status. listed: model_versions. version: what was tried, None where that is not known. failed: the result of
-    the task that failed. The message says first what became of the version, then what was measured.
+    the task that failed. hangs: a server hangs in loading it. The message says first what became of it, then what was measured.
     """
     reason = str(failed.get("msg") or "no reason is known.")
     before = _before(status, listed, version)
@@ -87,8 +88,13 @@ def after_failure(
             message += " That one never passed its check either: playbooks/site.yml checks it."
     return {
         "goes_back": not because and not check_mode, "withdraw": [version], "serves": before, "reason": reason,
-        "message": "%s %s" % (message, reason),
+        "hangs": _code(failed) == HANGS, "message": "%s %s" % (message, reason),
     }
+
+
+def _code(failed: Facts) -> str | None:
+    code: str | None = (failed.get("failure") or {}).get("code")
+    return code
 
 
 def _before(status: Facts, listed: Facts, version: int | None) -> int | None:

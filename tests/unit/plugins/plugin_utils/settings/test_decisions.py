@@ -110,6 +110,12 @@ def test_what_becomes_of_a_version_whose_trial_failed(status, entries, version, 
         assert found["serves"] == serves
 
 
+def test_what_hangs_is_withdrawn_first():
+    for code, hangs in (("reload_blocked", True), ("error_rate_exceeded", False)):
+        found = decisions.after_failure(PINNED, listed(entry(1, YES), entry(2, None)), 2, {"failure": {"code": code}})
+        assert found["goes_back"] and found["hangs"] is hangs
+
+
 def test_in_check_mode_nothing_goes_back():
     found = decisions.after_failure(LATEST, listed(entry(1, YES), entry(2, None)), 2, WRONG, check_mode=True)
     assert not found["goes_back"] and found["message"].startswith("Version 2 failed. A run without --check goes back to version 1.")
