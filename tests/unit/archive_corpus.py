@@ -234,7 +234,7 @@ def names():
             yield "name in %s in %s, beside the version" % (code, form), packed(member(b"mnist/" + raw, b"x"), form=pack), ARRIVES
         yield "name in %s in zip" % code, zip_with_raw_name(raw), wrong
     yield "folder in GBK above the version", gz(plain(files({"模型".encode("gbk") + b"/" + path.encode(): content
-                                                        for path, content in MODEL.items()}))), (
+                                                             for path, content in MODEL.items()}))), (
         "archive_name_invalid", "/mnist/1/saved_model.pb' has a name that is not UTF-8")
     yield "name too long", packed(member("mnist/1/" + "x" * 256)), (UNSAFE, "a name that is too long for a file")
     yield "path too long", packed(member("mnist/1/" + "/".join(["x" * 200] * 11))), (UNSAFE, "too long")

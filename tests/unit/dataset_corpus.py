@@ -62,7 +62,7 @@ def zipped_files(members):
 
 def records(**columns):
     return b"".join(tfrecord.record(data) for data in examples.build({name: numpy.array(column) for name,
-    column in columns.items()}))
+                                                                      column in columns.items()}))
 
 
 def zlib_packed(data):
@@ -147,17 +147,17 @@ STRANGERS = [Case("no dataset: " + what, name, content, None, says) for what, na
     ("Parquet without pyarrow", "x.csv", b"PAR1" + bytes(20) + b"PAR1", "is a Parquet file"),
     ("HDF5", "x.h5", b"\x89HDF\r\n\x1a\n" + bytes(100), "is an HDF5 file"),
     ("a pickle", "x.pkl", PICKLE, "is a Python pickle"), ("a pickle of protocol 4", "x.npy", pickle.dumps([1], protocol=4),
-     "is a Python pickle"),
+                                                          "is a Python pickle"),
     ("CIFAR-10's Python version", "test_batch", PICKLE, "numpy.savez"),
     ("CIFAR-10's binary version", "test_batch.bin", CIFAR, "CIFAR-10's binary version"),
     ("PNG", "x.png", b"\x89PNG\r\n\x1a\n" + bytes(40), "is a picture"), ("JPEG", "x.jpg", b"\xff\xd8\xff\xe0" + bytes(40),
-     "is a picture"),
+                                                                         "is a picture"),
     ("GIF", "x.gif", b"GIF89a" + bytes(40), "is a picture"), ("PDF", "x.csv", b"%PDF-1.4\n%\xe2\xe3", "is a PDF document"),
     ("Feather", "x.feather", b"ARROW1\0\0" + bytes(40), "Arrow or Feather"), ("ORC", "x.orc", b"ORC" + bytes(40), "is an ORC file"),
     ("SQLite", "x.db", b"SQLite format 3\0" + bytes(40), "is an SQLite database"),
     ("MATLAB", "test_32x32.mat", b"MATLAB 5.0 MAT-file, Platform: GLNXA64" + bytes(100), "is a MATLAB file"),
     ("Zstandard", "x.csv.zst", b"\x28\xb5\x2f\xfd" + bytes(20), "Zstandard"), ("7z", "x.7z", b"7z\xbc\xaf\x27\x1c" + bytes(20),
-     "7z or RAR"),
+                                                                               "7z or RAR"),
     ("tar", "x.tar", b"a" * 100 + bytes(157) + b"ustar\0" + bytes(300), "is a tar archive"),
     ("tar.gz", "x.tar.gz", gzip.compress(b"a" * 100 + bytes(157) + b"ustar\0" + bytes(300)), "is a tar archive"),
     ("R's own", "x.RData", gzip.compress(b"RDX3\nX\n" + bytes(40)), "is R's own format"),
@@ -210,9 +210,9 @@ DELIMITERS = [Case("CSV, %s" % what, name, content, columns, says, texts) for wh
      b'18.0   8   307.0      130.0      1\t"chevrolet malibu"\n15.0   8   350.0      ?          1\t"buick skylark"\n'
      b'14.0   8   455.0      225.0      1\t"pontiac catalina"\n',
      {"column_1": [18.0, 15.0, 14.0], "column_2": [8, 8, 8], "column_3": [307.0, 350.0, 455.0], "column_4": [b"130.0", b"?",
-     b"225.0"],
+                                                                                                             b"225.0"],
       "column_5": [1, 1, 1], "column_6": [b"chevrolet malibu", b"buick skylark", b"pontiac catalina"]},
-      "line 2 has '?', which is no number", None),
+     "line 2 has '?', which is no number", None),
     ("a single column of text with commas", "x.csv", b"text\n\"hello, world\"\nbye\n", {"text": [b"hello, world", b"bye"]}, "",
      None),
     ("a single column of text with blanks", "x.csv", b"text\nhello world\ngood bye\n", {"text": [b"hello world", b"good bye"]}, "",
@@ -250,7 +250,7 @@ LINES = [Case("lines, " + what, "x.csv", content, columns, says) for what, conte
     ("a last one of blanks", CSV + b"   ", XY, ""), ("a last one of blanks and a tab", CSV + b"  \t \n", XY, ""),
     ("a last one of commas, as Excel leaves it", CSV + b",\n,\n", XY, ""), ("a last one of Ctrl-Z", CSV + b"\x1a", XY, ""),
     ("a comma at each end", b"x,label,\n1.5,0,\n2.5,1,\n", XY, ""), ("a comma at each end but the header's",
-     b"x,label\n1.5,0,\n2.5,1,\n", XY, ""),
+                                                                     b"x,label\n1.5,0,\n2.5,1,\n", XY, ""),
     ("a comma at the header's end", b"x,label,\n1.5,0\n2.5,1\n", XY, ""),
     ("a short one", b"x,y,label\n1,2,3\n4,5\n", None, "line 3 has 2 values, and line 1 names 3 columns"),
     ("a long one", b"x,label\n1,2\n3,4,5\n6,7\n", None, "line 3 has 3 values, and line 1 names 2 columns (x,label)"),
@@ -260,10 +260,10 @@ LINES = [Case("lines, " + what, "x.csv", content, columns, says) for what, conte
 ENCODINGS = [Case("encoding, " + what, "x.csv", content, columns, says) for what, content, columns, says in (
     ("UTF-8", "Größe,label\nklein,0\ngroß,1\n".encode(), {"Größe": [b"klein", "groß".encode()], "label": [0, 1]}, ""),
     ("UTF-8 with BOM", b"\xef\xbb\xbf" + CSV, XY, ""), ("UTF-8 with BOM, quoted", b'\xef\xbb\xbf"x","label"\n1.5,0\n2.5,1\n', XY,
-     ""),
+                                                        ""),
     ("UTF-16, as Excel's Unicode text", TABLE.replace(",", "\t").encode("utf-16"), XY, ""),
     ("UTF-16 little endian without BOM", TABLE.encode("utf-16-le"), XY, ""), ("UTF-16 big endian with BOM",
-     b"\xfe\xff" + TABLE.encode("utf-16-be"), XY, ""),
+                                                                              b"\xfe\xff" + TABLE.encode("utf-16-be"), XY, ""),
     ("UTF-16 big endian without BOM", TABLE.encode("utf-16-be"), XY, ""), ("UTF-32", TABLE.encode("utf-32"), XY, ""),
     ("UTF-16 cut within a letter", TABLE.encode("utf-16")[:-1], None, "is no UTF-16 text"),
     ("Windows-1252", "Größe,label\nKöln,0\nß 5 €,1\n".encode("cp1252"), {"Größe": ["Köln".encode(), "ß 5 €".encode()], "label": [0,
@@ -284,7 +284,7 @@ HEADERS = [Case("header, " + what, "x.csv", content, columns, says) for what, co
      "column_4": [84, 116], "column_5": [185, 125]}, "names no columns"),
     ("none, blanks and ? (adult.data)", b"39, State-gov, 77516, <=50K\n50, ?, 83311, <=50K\n38, Private, 215646, >50K\n",
      {"column_1": [39, 50, 38], "column_2": [b"State-gov", b"?", b"Private"], "column_3": [77516, 83311, 215646],
-     "column_4": [b"<=50K", b"<=50K", b">50K"]}, "names no columns"),
+      "column_4": [b"<=50K", b"<=50K", b">50K"]}, "names no columns"),
     ("none, a word above numbers is ? (breast-cancer-wisconsin.data)", b"1000025,5,?,2\n1002945,5,10,2\n1015425,3,2,4\n",
      {"column_1": [1000025, 1002945, 1015425], "column_2": [5, 5, 3], "column_3": [b"?", b"10", b"2"], "column_4": [2, 2, 4]},
      "names no columns"),
@@ -357,7 +357,7 @@ JSON = [Case("JSON, " + what, name, content if isinstance(content, bytes) else j
         for what, name, content, columns, says in (
     ("lines", "x.jsonl", JSONL, X, ""), ("lines named .json", "x.json", JSONL, X, ""), ("lines named .txt", "x.txt", JSONL, X, ""),
     ("lines with a BOM", "x.jsonl", b"\xef\xbb\xbf" + JSONL, X, ""), ("lines in UTF-16", "x.jsonl",
-     JSONL.decode().encode("utf-16"), X, ""),
+                                                                      JSONL.decode().encode("utf-16"), X, ""),
     ("lines of Windows, blank ones between", "x.jsonl", JSONL.replace(b"\n", b"\r\n\r\n"), X, ""),
     ("a line alone in .jsonl", "x.jsonl", {"x": [1, 2], "label": 3}, {"x": [[1, 2]], "label": [3]}, ""),
     ("pandas, orient records", "x.json", [{"x": 1.5, "label": 0}, {"x": 2.5, "label": 1}], XY, ""),
@@ -389,24 +389,24 @@ JSON = [Case("JSON, " + what, name, content if isinstance(content, bytes) else j
     ("rows of a web service", "x.json", {"data": [{"x": 1.5, "label": 0}, {"x": 2.5, "label": 1}]}, XY, ""),
     ("rows of unlike length", "x.json", [[1, 2], [3]], None, "is no table"),
     ("words and numbers in one list", "x.json", [1, "a"], None, "row 2 holds strings, and row 1 numbers"), ("an empty list",
-     "x.json", [], None, "is no table"),
+                                                                                                            "x.json", [], None, "is no table"),
     ("an empty object", "x.json", {}, None, "line 1 is no object"), ("deep nesting", "x.json", b"[" * 100000, None,
-     "line 1 is no JSON"),
+                                                                     "line 1 is no JSON"),
     ("a number of 5000 digits", "x.jsonl", b'{"x": %s}\n{"x": 1}' % (b"9" * 5000), None, "line 1 is no JSON"),
     ("a web page in braces", "x.json", b"{html}", None, "line 1 is no JSON"),
 )]
 
 ARRAYS = [Case("arrays, " + what, name, content, columns, says) for what, name, content, columns, says in (
     (".npy", "x.npy", npy(numpy.array([1, 2, 3])), X, ""), (".npy in Fortran's order", "x.npy", npy(numpy.asfortranarray([[1, 2],
-     [3, 4]])), {"x": [[1, 2], [3, 4]]}, ""),
+                                                                                                                          [3, 4]])), {"x": [[1, 2], [3, 4]]}, ""),
     (".npy in big endian", "x.npy", npy(numpy.array([1, 2, 3], ">f8")), {"x": [1.0, 2.0, 3.0]}, ""),
     (".npy of text", "x.npy", npy(numpy.array(["a", "ü"])), {"x": [b"a", "ü".encode()]}, ""), (".npy of bool", "x.npy",
-     npy(numpy.array([True, False])), {"x": [True, False]}, ""),
+                                                                                               npy(numpy.array([True, False])), {"x": [True, False]}, ""),
     (".npy of objects", "x.npy", npy(numpy.array([{}, 1], object), allow_pickle=True), None, "holds Python objects"),
     (".npy of dates", "x.npy", npy(numpy.array(["2020"], "M8[s]")), None, "type datetime64"), (".npy of one value", "x.npy",
-     npy(numpy.array(3)), None, "single value"),
+                                                                                               npy(numpy.array(3)), None, "single value"),
     (".npy that is cut off", "x.npy", npy(numpy.arange(9))[:-1], None, "should hold 9 values"), (".npy of no rows", "x.npy",
-     npy(numpy.empty((0, 3))), None, "is empty"),
+                                                                                                 npy(numpy.empty((0, 3))), None, "is empty"),
     (".npz", "x.npz", npz(x=numpy.array([1.5, 2.5]), label=numpy.array([0, 1])), XY, ""),
     (".npz named .zip", "x.zip", npz(x=numpy.array([1.5, 2.5]), label=numpy.array([0, 1])), XY, ""),
     (".npz with objects that nobody may need", "x.npz", npz(x=numpy.array([1, 2, 3]), meta=numpy.array([{}, None, 1], object)), X,
@@ -422,13 +422,13 @@ ARRAYS = [Case("arrays, " + what, name, content, columns, says) for what, name, 
     ("a CSV in a zip, as Kaggle has it", "titanic.csv.zip", zipped_files({"x.csv": CSV, "__MACOSX/._x.csv": b"\0",
      ".DS_Store": b"\0"}), XY, ""),
     ("IDX of bytes", "x-idx1-ubyte", idx(numpy.array([1, 2, 3])), X, ""), ("IDX of floats", "x.idx1-float", idx(numpy.array([1.5,
-     2]), 13), {"x": [1.5, 2]}, ""),
+                                                                                                                             2]), 13), {"x": [1.5, 2]}, ""),
     ("IDX of int32", "x.bin", idx(numpy.array([[70000, 2]]), 12), {"x.bin": [[70000, 2]]}, ""), ("IDX named .gz",
-     "x-idx3-ubyte.gz", idx(IMAGES), {"x": IMAGES.tolist()}, ""),
+                                                                                                 "x-idx3-ubyte.gz", idx(IMAGES), {"x": IMAGES.tolist()}, ""),
     ("IDX that is cut off", "x-idx1-ubyte", idx(numpy.arange(9))[:-1], None, "should hold 9 values"),
-     ("IDX with something behind it", "x-idx1-ubyte", idx(numpy.arange(9)) + b"x", None, "holds more"),
+    ("IDX with something behind it", "x-idx1-ubyte", idx(numpy.arange(9)) + b"x", None, "holds more"),
     ("IDX of an unknown type", "x-idx1-ubyte", b"\0\0\7\1\0\0\0\1a", None, "is no IDX file"), ("IDX that claims a lot",
-     "x-idx3-ubyte", b"\0\0\x08\3" + b"\xff" * 12, None, "more than 1 GiB"),
+                                                                                               "x-idx3-ubyte", b"\0\0\x08\3" + b"\xff" * 12, None, "more than 1 GiB"),
     ("IDX without its sizes", "x-idx3-ubyte", b"\0\0\x08\3\0\0", None, "is no IDX file"),
 )]
 
@@ -436,12 +436,12 @@ RECORD_FILES = [Case("TFRecord, %s" % what, name, content, columns, says) for wh
     *(("named " + name, name, content, RECORDS_COLUMNS, "") for name, content in (
         ("x.tfrecord", RECORDS), ("x.tfrecords", RECORDS), ("x.tfrec", RECORDS), ("mnist-test.tfrecord-00000-of-00001", RECORDS),
         ("data_tfrecord-00000-of-00001.gz", gzip.compress(RECORDS)), ("x.tfrecord.gz", gzip.compress(RECORDS)),
-         ("test-00000-of-00001", RECORDS),
+        ("test-00000-of-00001", RECORDS),
         ("x.record", RECORDS), ("x.tfrecords-of-a-server", gzip.compress(gzip.compress(RECORDS))), ("x.gz", RECORDS))),
     ("a record that lacks a feature", "x.tfrecord", RECORDS + records(y=[1]),
      {"examples": RECORDS_COLUMNS["examples"] + list(examples.build({"y": numpy.array([1])}))}, "lacks it"),
     ("cut off", "x.tfrecord", RECORDS[:-1], None, "record 3: the file is cut off"), ("a damaged record", "x.tfrecord",
-     RECORDS[:-6] + b"\7\7" + RECORDS[-4:], None, "record 3: its content has a wrong check sum"),
+                                                                                     RECORDS[:-6] + b"\7\7" + RECORDS[-4:], None, "record 3: its content has a wrong check sum"),
     ("a damaged first length", "x.tfrecord", b"\xff" + RECORDS[1:], None, "record 1: its length has a wrong check sum"),
     ("of something else than tf.Examples", "x.tfrecord", tfrecord.record(b"hello"), None, "record 1 is no tf.Example"),
 )]
@@ -449,7 +449,7 @@ RECORD_FILES = [Case("TFRecord, %s" % what, name, content, columns, says) for wh
 MNIST = {"images": IMAGES.tolist(), "labels": [7, 2]}
 IMAGES_FILE, LABELS_FILE = idx(IMAGES), idx(numpy.array([7, 2]))
 OTHERS = {"train-images-idx3-ubyte.gz": gzip.compress(idx(IMAGES[:1])),
-"train-labels-idx1-ubyte.gz": gzip.compress(idx(numpy.array([5])))}
+          "train-labels-idx1-ubyte.gz": gzip.compress(idx(numpy.array([5])))}
 PACKED = {"t10k-images-idx3-ubyte.gz": gzip.compress(IMAGES_FILE), "t10k-labels-idx1-ubyte.gz": gzip.compress(LABELS_FILE)}
 FOLDERS = [Case("folder, " + what, "folder", content, columns, says) for what, content, columns, says in (
     ("MNIST", PACKED, MNIST, ""), ("MNIST with training data", {**PACKED, **OTHERS}, MNIST, ""),
@@ -476,7 +476,7 @@ FOLDERS = [Case("folder, " + what, "folder", content, columns, says) for what, c
     ("labels only", {"t10k-labels-idx1-ubyte.gz": PACKED["t10k-labels-idx1-ubyte.gz"]}, None,
      "t10k-images-idx3-ubyte.gz cannot be read"),
     ("nothing", {}, None, "t10k-images-idx3-ubyte.gz cannot be read"), ("a .DS_Store only", {".DS_Store": b"\0"}, None,
-     "t10k-images-idx3-ubyte.gz cannot be read"),
+                                                                        "t10k-images-idx3-ubyte.gz cannot be read"),
     ("train and test", {"train.csv": CSV, "test.csv": CSV, "sample_submission.csv": CSV}, None,
      "sample_submission.csv, test.csv, train.csv: name one of them"),
     ("two shards", {"x.tfrecord-00000-of-00002": RECORDS, "x.tfrecord-00001-of-00002": RECORDS}, None, "name one of them"),

@@ -149,8 +149,9 @@ class Bringing(Look):
     def _source(self) -> Iterator[Tuple[Source, Record]]:
         """(the archive's bytes, what its server says of it)"""
         if self.archive.url:
-            with download.opened(self.archive.url, self.request.max_size) as (state, read_chunk), Source(read_chunk) as source:
-                yield source, state
+            with download.opened(self.archive.url, self.request.max_size) as (state, read_chunk):
+                with Source(read_chunk) as source:
+                    yield source, state
             return
         path = self.archive.path
         if path is None:

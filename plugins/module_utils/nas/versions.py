@@ -88,7 +88,8 @@ class Model:
     @contextlib.contextmanager
     def locked(self, lock_timeout: int, purpose: str) -> Iterator[Tuple[str, List[str]]]:
         """With what there is read anew, for the run that held the lock may have changed it."""
-        with staging(self.staging, lock_timeout, purpose) as held:
+        with contextlib.ExitStack() as stack:
+            held = stack.enter_context(staging(self.staging, lock_timeout, purpose))
             self.known.clear()
             yield held
 

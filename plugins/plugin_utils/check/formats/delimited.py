@@ -273,4 +273,3 @@ def _readable(
     unclear = [any(undecoded(text) for text in (name, *column)) for name, column in zip(names, columns)]
     names = [decoded(name, "utf-8") for name in names]
     return names, columns, {name: why for name, unknown in zip(names, unclear) if unknown}, ()
-

@@ -738,7 +738,8 @@ def test_another_run_was_quicker(nas, monkeypatch):
     """What there is is looked at again once the lock is held: nothing is fetched or unpacked a second time."""
     @contextlib.contextmanager
     def staging(*args):
-        with real(*args) as held:
+        with contextlib.ExitStack() as stack:
+            held = stack.enter_context(real(*args))
             monkeypatch.setattr(versions, "staging", real)
             (nas.root / "model/mnist").mkdir()
             for name in ("1", ".provenance"):

@@ -221,7 +221,8 @@ def test_another_run_was_quicker(two, monkeypatch):
     def staging(*args):
         monkeypatch.setattr(versions, "staging", real)
         two.versions(withdraw=[2], reason="the other's")
-        with real(*args) as held:
+        with contextlib.ExitStack() as stack:
+            held = stack.enter_context(real(*args))
             yield held
 
     real = versions.staging

@@ -10,6 +10,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.dataset imp
 
 NAN, INF = float("nan"), float("inf")
 
+
 def texts(*values):
     return numpy.array(values, dtype=object)
 
