@@ -6,9 +6,11 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import types
+from pathlib import Path
 
 import pytest
 
@@ -166,6 +168,12 @@ def test_nothing_is_left():
 
 class TestLeftovers:
     """Of a run that was killed: the kernel knows that its process has ended, whatever its number or its container was."""
+
+    @pytest.fixture
+    def tmp_path(self):
+        """A short one: a socket's path has 107 bytes at most."""
+        with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+            yield Path(folder)
 
     @pytest.fixture(autouse=True)
     def temporary(self, tmp_path, monkeypatch):
