@@ -47,7 +47,8 @@ def a_life():
         run(versions.versions, withdraw=[3], reason="x"), run(versions.versions, keep=1), run(publish.absent)]
 
 end, lives, done = time.monotonic() + %(seconds)d, 0, []
-while lives < 3 or time.monotonic() < end:
+least = 3 if %(seconds)d else 1  # on a busy machine each takes long
+while lives < least or time.monotonic() < end:
     done += a_life()
     lives += 1
 print(json.dumps({"lives": lives, "changed": sum(bool(each.get("changed")) for each in done),
