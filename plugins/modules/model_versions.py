@@ -158,14 +158,14 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import versions
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import lifecycle
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import VERSIONS
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.run import run
 
 
 def main():
     module = AnsibleModule(argument_spec=VERSIONS, supports_check_mode=True)
-    run(module, versions.versions, only_looks=lambda request: not request.acts)
+    run(module, lifecycle.versions, only_looks=lambda request: not request.acts)
 
 
 if __name__ == "__main__":

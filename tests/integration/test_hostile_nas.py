@@ -28,7 +28,7 @@ DRIVER = """
 import json, sys, time
 sys.path.insert(0, %(there)r)
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import bringing, mount, publish, versions
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import bringing, lifecycle, mount, publish
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Request
 
 def run(work, **options):
@@ -44,7 +44,7 @@ def archive(number):
 
 def a_life():
     return [run(publish.publish, archive=archive(number)) for number in (1, 2, 3)] + [
-        run(versions.versions, withdraw=[3], reason="x"), run(versions.versions, keep=1), run(publish.absent)]
+        run(lifecycle.versions, withdraw=[3], reason="x"), run(lifecycle.versions, keep=1), run(publish.absent)]
 
 end, lives, done = time.monotonic() + %(seconds)d, 0, []
 least = 3 if %(seconds)d else 1  # on a busy machine each takes long

@@ -14,7 +14,7 @@ import pytest
 from saved_models import model_files, tar, under
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import publish, staging, versions
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import lifecycle, publish, staging
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Request
 
 ONE = tar(under("mnist/1", model_files()))
@@ -66,7 +66,7 @@ class Nas:
         return publish.absent(str(self.root), self.request(**options), check_mode)
 
     def versions(self, check_mode=False, **options):
-        return versions.versions(str(self.root), self.request(**options), check_mode)
+        return lifecycle.versions(str(self.root), self.request(**options), check_mode)
 
     @contextlib.contextmanager
     def unchanged(self):
