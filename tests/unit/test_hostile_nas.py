@@ -377,7 +377,14 @@ PLAIN = {
 # The archive, which lies on the node.
 ON_THE_NODE = {
     ("look.py", "_identify", "isdir"), ("look.py", "file_sha256", "open"), ("bringing.py", "_source", "open"),
+    ("archive.py", "_zip_members", "open"),
 }
+
+
+def opens_itself(call):
+    """A zip or tar that is given by its name, and not as a file that is open."""
+    names = {argument.id for argument in call.args if isinstance(argument, ast.Name)}
+    return isinstance(call.func, ast.Attribute) and call.func.attr in ("ZipFile", "TarFile") and not names & {"file", "fileobj"}
 
 
 def plain_calls(path):
@@ -388,6 +395,8 @@ def plain_calls(path):
             if not isinstance(call, ast.Call):
                 continue
             called = call.func
+            if opens_itself(call):
+                yield path.name, function.name, called.attr
             if isinstance(called, ast.Name) and called.id == "open":
                 yield path.name, function.name, "open"
             elif isinstance(called, ast.Attribute):

@@ -8,7 +8,6 @@ import bisect
 import contextlib
 import functools
 import hashlib
-import itertools
 import os
 import posixpath
 import stat
@@ -262,7 +261,7 @@ def _chunks(content: BinaryIO, path: str) -> Iterator[bytes]:
 def _members(source: Source, spool: str) -> Iterator[_Member]:
     stream = Forward(source.next)
     if stream.peek(4) in packing.ZIPS:
-        members = _zip_members(source.path or _spooled(stream, spool))
+        members = _zip_members(source.path, stream, spool)
     else:
         members = _tar_members(*packing.unwrapped(stream), spool)
     for count, member in enumerate(iter(lambda: guarded(next, members, None), None)):
@@ -270,12 +269,12 @@ def _members(source: Source, spool: str) -> Iterator[_Member]:
         yield member
 
 
-def _spooled(stream: Forward, spool: str) -> str:
-    """A zip's list of members stands at its end: it is read when all of it is there."""
+def _spool(stream: Forward, spool: str, start: bytes = b"") -> None:
+    """start: what was read of it already."""
     with nofollow.writing(spool) as file:
+        file.write(start)
         for chunk in iter(lambda: stream.read(CHUNK), b""):
             file.write(chunk)
-    return spool
 
 
 # What tarfile does not know, and people's tar writes.
@@ -312,9 +311,7 @@ def _tar_members(stream: Forward, wrapping: List[str], spool: str) -> Iterator[_
             fileobj=stream, mode="r:", encoding="utf-8", errors="surrogateescape")  # type: ignore[call-overload]
     except tarfile.ReadError:
         if not wrapping:  # for who wants to know what it is instead; tarfile has read its beginning
-            with nofollow.writing(spool) as file:
-                for chunk in itertools.chain([start], iter(lambda: stream.read(CHUNK), b"")):
-                    file.write(chunk)
+            _spool(stream, spool, start)
         raise packing.not_an_archive(start, wrapping) from None
     with tar:
         for info in iter(tar.next, None):
@@ -351,8 +348,11 @@ def _target(folder: str, target: str) -> str:
     return "" if path.startswith("/") or path.split("/")[0] == ".." else path
 
 
-def _zip_members(path: str) -> Iterator[_Member]:
-    with zipfile.ZipFile(path) as archive:
+def _zip_members(path: Optional[str], stream: Forward, spool: str) -> Iterator[_Member]:
+    """path: where it lies on the node. One that comes from elsewhere is read when all of it is there: its list stands at its end."""
+    if path is None:
+        _spool(stream, spool)
+    with open(path, "rb") if path else nofollow.reading(spool) as file, zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)
             name = _zip_name(info)

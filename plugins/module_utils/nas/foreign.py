@@ -56,6 +56,12 @@ def _head(path: str) -> bytes:
         return file.read(HEAD)
 
 
+def _zipped(path: str) -> List[str]:
+    """The names in a zip."""
+    with nofollow.reading(path) as file, zipfile.ZipFile(file) as packed:
+        return packed.namelist()[:MOST]
+
+
 def _kind(path: str, name: str) -> Optional[int]:
     with contextlib.suppress(OSError, ValueError, Malformed, zipfile.BadZipFile, RecursionError):
         head = _head(path)
@@ -81,8 +87,7 @@ def _is_tf1_hub(head: bytes, path: str, name: str) -> bool:
 
 def _is_keras(head: bytes, path: str, name: str) -> bool:
     if head.startswith(b"PK\x03\x04"):
-        with zipfile.ZipFile(path) as packed:
-            return {"config.json", "metadata.json"} <= set(packed.namelist()[:MOST])
+        return {"config.json", "metadata.json"} <= set(_zipped(path))
     return head.startswith(b"\x89HDF\r\n\x1a\n")
 
 
@@ -118,8 +123,7 @@ def _is_onnx(head: bytes, path: str, name: str) -> bool:
 
 def _is_pytorch(head: bytes, path: str, name: str) -> bool:
     if head.startswith(b"PK\x03\x04"):
-        with zipfile.ZipFile(path) as packed:
-            return any(name.endswith("/data.pkl") for name in packed.namelist()[:MOST])
+        return any(name.endswith("/data.pkl") for name in _zipped(path))
     is_pickle = head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
     return is_pickle and (name == "data.pkl" or b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19" in head)
 
