@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import ipaddress
 import os
 import re
 import tempfile
@@ -19,6 +18,7 @@ from ansible.module_utils.urls import open_url
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.formats.source import CHUNK, MAX_BYTES
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.proxy import bypassed
 
 URL = re.compile("https?://", re.IGNORECASE)
 
@@ -106,19 +106,8 @@ def sendable(url: str) -> str:
 
 
 def direct(url: str, environment: Mapping[str, str]) -> bool:
-    """Whether no_proxy keeps a host from the proxy, as curl reads it: names, domains, networks, between commas or blanks."""
-    host = urllib.parse.urlsplit(url).hostname or ""
-    listed = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
-    return any(_covers(entry.strip("[]").lower(), host) for entry in re.split(r"[,\s]+", listed) if entry)
-
-
-def _covers(entry: str, host: str) -> bool:
-    if entry == "*" or ("." + host).endswith("." + entry.strip(".")):
-        return True
-    try:
-        return "/" in entry and ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
-    except ValueError:
-        return False
+    """Whether no_proxy keeps a host from the proxy."""
+    return bypassed(url, environment.get("no_proxy") or environment.get("NO_PROXY") or "")
 
 
 def _read_through(
