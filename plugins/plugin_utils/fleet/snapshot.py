@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-Object = dict[str, Any]
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import Object
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.helm_release import latest
 
 PAGE = 500  # objects an answer
 PATH = re.compile(r"(?P<collection>/(?:api/v1|apis/[^/]+/[^/]+)(?:/namespaces/[^/]+)?/(?P<kind>[a-z]+))(?:/(?P<name>[^/]+))?")
@@ -100,13 +101,9 @@ def _answer(items: dict[str, Object], found: re.Match[str], query: Mapping[str, 
         return None
     labels = {(key, value.lstrip("=")) for key, _equals, value in wanted}
     there = [item for item in items.values() if labels <= (item["metadata"].get("labels") or {}).items()]
-    if found["kind"] in SELECTORS and there and "data" not in max(there, key=_revision):
+    if found["kind"] in SELECTORS and "data" not in (latest(there) or {"data": None}):
         return None  # the newest is one that was given up
     return 200, {"kind": "List", "items": there}
-
-
-def _revision(secret: Object) -> int:
-    return int(secret["metadata"]["labels"].get("version", 0))
 
 
 def remember(api_client: Any) -> Snapshot:

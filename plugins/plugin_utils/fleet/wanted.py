@@ -53,7 +53,8 @@ class Fleet:
 
     def releases(self) -> set[tuple[str, str]]:
         """(namespace, name) of all releases, as far as they can be told."""
-        return {(self.settled[host]("serving_namespace"), self.settled[host]("serving_release")) for host in self.hosts}
+        found = (self._values(host, ("serving_namespace", "serving_release")) for host in self.hosts)
+        return {(namespace, release) for namespace, release in filter(None, found)}
 
     def _alike(self, host: str, names: tuple[str, ...]) -> list[str]:
         """The models for which these variables are the same as for this one."""
@@ -64,10 +65,15 @@ class Fleet:
         return self.groups[names][self._key(host, names)]
 
     def _key(self, host: str, names: tuple[str, ...]) -> str:
+        values = self._values(host, names)
+        return host if values is None else repr(values)
+
+    def _values(self, host: str, names: tuple[str, ...]) -> list[Any] | None:
+        """None where they cannot be worked out, of which the model's own plan tells."""
         try:
-            return repr([self.settled[host](name) for name in names])
+            return [self.settled[host](name) for name in names]
         except Error:
-            return host  # it says so itself
+            return None
 
 
 def _variables(host: str, hostvars: Any, loader: Any) -> HostVariables:

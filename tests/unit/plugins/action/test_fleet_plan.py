@@ -5,7 +5,10 @@ import json
 import types
 
 import pytest
+from ansible.errors import AnsibleError
 from cluster_objects import CHART, install
+
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet import wanted
 
 COMPLETE = {
     "model_archive": "http://h/model.tar.gz", "model_node": "nas-node", "model_nas_server": "nas",
@@ -81,3 +84,14 @@ def test_how_often_the_cluster_is_asked(plan, api):
         plan(**{"m%d" % number: {} for number in range(many)})
         counts.append(sum(one.method == "GET" for one in api.requests))
     assert counts[0] == counts[1] < 15
+
+
+def test_a_model_whose_variables_cannot_be_worked_out(plan, monkeypatch):
+    """It says so itself, and does not end the plan of the others."""
+    def template(self, value):
+        raise AnsibleError("'nobody_knows' is undefined")
+
+    monkeypatch.setattr(wanted._Templates, "template", template)
+    answer = plan(mnist={}, broken={"serving_release": "{{ nobody_knows }}"})
+    assert answer["models"]["broken"]["action"] == "wrong" and "serving_release" in answer["models"]["broken"]["changes"][0]
+    assert answer["models"]["mnist"]["action"] == "change"
