@@ -31,14 +31,14 @@ def looks(models: List[Options], scratch: Optional[str] = None) -> Answers:
             place = (request.server, request.export, request.options, request.mount_timeout, request.timeout)
             places.setdefault(place, collections.OrderedDict())[name] = request
         except Error as error:
-            answers[name] = _failed(error)
+            answers[name] = failed(error)
     for (server, path, nas_options, mount_timeout, timeout), requests in places.items():
         export = mount.Export(server, path, nas_options, mount_timeout)
         try:
             look = functools.partial(_side_by_side, requests)
             answers.update(mount.within(export, look, timeout, read_only=True, scratch=scratch))
         except Error as error:
-            answers.update((name, _failed(error)) for name in requests)
+            answers.update((name, failed(error)) for name in requests)
     return answers
 
 
@@ -47,14 +47,15 @@ def _side_by_side(requests: Dict[str, Request], folder: str) -> Answers:
         try:
             answer = publish(folder, requests[name], check_mode=True)
         except Error as error:
-            return name, _failed(error)
+            return name, failed(error)
         except OSError as error:
-            return name, _failed(mount.io_error(error))
+            return name, failed(mount.io_error(error))
         return name, dict((key, answer[key]) for key in KEPT if key in answer)
 
     with ThreadPoolExecutor(AT_ONCE) as threads:
         return dict(threads.map(look, requests))
 
 
-def _failed(error: Error) -> Dict[str, Any]:
+def failed(error: Error) -> Dict[str, Any]:
+    """The answer for a model that cannot be published."""
     return {"failed": True, "msg": error.message, "failure": error.as_dict()}
