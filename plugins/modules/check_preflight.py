@@ -19,6 +19,7 @@ author:
   - The mlops.tf_serving developers (@mlops)
 extends_documentation_fragment:
   - mlops.tf_serving.controller
+  - mlops.tf_serving.controller.looks
   - mlops.tf_serving.check_files
 requirements:
   - python >= 3.10
@@ -26,16 +27,6 @@ requirements:
   - protobuf >= 4.25
   - numpy >= 1.24
   - matplotlib and jinja2, for O(report)
-attributes:
-  check_mode:
-    description: Changes nothing in any mode.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
-  idempotent:
-    description: Changes nothing.
-    support: full
 options:
   labels:
     description:

@@ -18,6 +18,7 @@ author: The mlops.tf_serving developers (@mlops)
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - mlops.tf_serving.controller
+  - mlops.tf_serving.controller.looks
 requirements:
   - python >= 3.10
   - kubernetes >= 24.2
@@ -39,12 +40,6 @@ options:
 attributes:
   check_mode:
     description: Changes nothing in any mode. O(file) is written in each.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
-  idempotent:
-    description: Changes nothing.
     support: full
 seealso:
   - module: mlops.tf_serving.model_publish_plan

@@ -17,6 +17,7 @@ author: The mlops.tf_serving developers (@mlops)
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - mlops.tf_serving.controller
+  - mlops.tf_serving.controller.looks
   - mlops.tf_serving.release
   - mlops.tf_serving.release.model_name
 requirements:
@@ -41,16 +42,6 @@ options:
   binary_path:
     description: Path of the Helm binary. By default C(helm) is looked for in C(PATH).
     type: path
-attributes:
-  check_mode:
-    description: Changes nothing in any mode.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
-  idempotent:
-    description: Changes nothing.
-    support: full
 """
 
 EXAMPLES = """
