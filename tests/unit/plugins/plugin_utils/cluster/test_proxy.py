@@ -4,7 +4,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from who_answers import VERSION, World
+from who_answers import VERSION
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import api as cluster_api
@@ -86,15 +86,6 @@ def test_what_is_no_proxy(text):
 
 class TestBothWays:
     """A real server, and a real proxy that leads nowhere: who was asked?"""
-
-    @pytest.fixture
-    def world(self, tmp_path, monkeypatch):
-        monkeypatch.setenv("HOME", str(tmp_path))
-        for name in ("KUBECONFIG", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "no_proxy", "NO_PROXY"):
-            monkeypatch.delenv(name, raising=False)
-        world = World(tmp_path)
-        yield world
-        world.close()
 
     @pytest.fixture
     def asked(self, world, monkeypatch):

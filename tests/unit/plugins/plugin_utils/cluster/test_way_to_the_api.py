@@ -6,7 +6,7 @@ import re
 import types
 
 import pytest
-from who_answers import VERSION, World, status
+from who_answers import VERSION, status
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import api as cluster_api
@@ -29,16 +29,6 @@ LOGIN = (
 )
 SET_UP = "The connection to the Kubernetes API cannot be set up: "
 FAR = "https://192.0.2.1:6443"  # nobody's (RFC 5737), to be reached by a proxy
-
-
-@pytest.fixture
-def world(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("KUBECONFIG", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    world = World(tmp_path)
-    yield world
-    world.close()
 
 
 @pytest.fixture
