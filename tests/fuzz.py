@@ -13,6 +13,8 @@ import tempfile
 import types
 from pathlib import Path
 
+import fuzz_datasets
+
 ROOT = Path(__file__).resolve().parents[1]
 SLOWEST = 5  # seconds for one input
 LONGEST = 1 << 16  # bytes of one input
@@ -94,6 +96,7 @@ TARGETS = {
     "version": _version,
     "foreign": _foreign,
     "warmup": _warmup,
+    **fuzz_datasets.TARGETS,
 }
 
 

@@ -1,4 +1,4 @@
-"""What fuzz.py runs of the readers of test data: a target for each format, as fuzz.TARGETS has them.
+"""The targets of fuzz.py that read test data, one for each format.
 
 A file is read whole, 20 rows of it, and what came of it is looked at: columns of as many rows, or one of our own errors.
 """
