@@ -14,6 +14,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.history imp
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import scale, volume
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import Object
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.helm_chart import Chart
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.sync import leaves
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.preflight import look
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.release import Release
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.names import CHART
@@ -146,20 +147,12 @@ def _of_the_scale(api_client: Any, options: Mapping[str, Any]) -> Iterator[str]:
 
 def _named(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     """What differs, one by one, or how much."""
-    there, wanted = dict(_leaves([], before)), dict(_leaves([], after))
+    there, wanted = dict(leaves(before)), dict(leaves(after))
     differing = sorted(key for key in there.keys() | wanted.keys() if there.get(key) != wanted.get(key))
     for key in differing[:MOST]:
         yield "%s %s -> %s" % (key, _short(there.get(key)), _short(wanted.get(key)))
     if len(differing) > MOST:
         yield "%d more values" % (len(differing) - MOST)
-
-
-def _leaves(path: list[str], value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
-        for key, inner in value.items():
-            yield from _leaves([*path, str(key)], inner)
-    else:
-        yield ".".join(path), value
 
 
 def _field(place: str) -> str:
