@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import ascii_netloc
 
 Spec = Dict[str, Dict[str, Any]]
 Options = Dict[str, Any]
@@ -109,12 +110,10 @@ class Archive:
 def _quoted(parts: SplitResult) -> str:
     """As a browser asks for it: any script, blanks. A % stays, for what follows is quoted already or means itself."""
     letters = "%/:?&=[]@!$'()*+,;~"
-    netloc = parts.netloc
-    if any(letter > "\x7f" for letter in netloc):
-        try:
-            netloc = str(parts.hostname).encode("idna").decode() + (":%d" % parts.port if parts.port else "")
-        except UnicodeError as error:
-            raise Error("model_archive names the host %r: %s." % (parts.hostname, error), "archive_invalid") from None
+    try:
+        netloc = ascii_netloc(parts)
+    except UnicodeError as error:
+        raise Error("model_archive names the host %r: %s." % (parts.hostname, error), "archive_invalid") from None
     return urlunsplit((parts.scheme, netloc, quote(parts.path, letters), quote(parts.query, letters), ""))
 
 

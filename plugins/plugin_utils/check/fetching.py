@@ -17,6 +17,7 @@ from urllib.error import HTTPError
 from ansible.module_utils.urls import open_url
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import ascii_netloc
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.formats.source import CHUNK, MAX_BYTES
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.proxy import bypassed
 
@@ -97,12 +98,9 @@ def _without_query(said: object) -> str:
 def sendable(url: str) -> str:
     """A URL as a browser sends what is typed: letters outside of ASCII and blanks as %XX, such a host as IDNA, no fragment."""
     parts = urllib.parse.urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    if not host.isascii():
-        host = host.encode("idna").decode()
     texts = (re.sub("%(?![0-9A-Fa-f]{2})", "%25", text) for text in (parts.path, parts.query))
     path, query = (urllib.parse.quote(text, safe="%/?:@!$&'()*+,;=~[]|") for text in texts)
-    return urllib.parse.urlunsplit((parts.scheme, user + at + host, path, query, ""))
+    return urllib.parse.urlunsplit((parts.scheme, ascii_netloc(parts), path, query, ""))
 
 
 def direct(url: str, environment: Mapping[str, str]) -> bool:

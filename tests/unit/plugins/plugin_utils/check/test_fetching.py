@@ -74,6 +74,7 @@ def test_urls_as_people_type_them(web, typed, sent):
 
 def test_a_host_outside_of_ascii():
     assert fetching.sendable("https://me:a@bücher.example:8080/x") == "https://me:a@xn--bcher-kva.example:8080/x"
+    assert fetching.sendable("http://bücher:8080/x") == "http://xn--bcher-kva:8080/x"
 
 
 def test_a_file_url_as_a_browser_shows_it(tmp_path):
