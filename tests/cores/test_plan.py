@@ -62,7 +62,7 @@ def test_another_archive(play, world, tmp_path):
 def test_one_that_cannot_be_published_beside_the_others(play, tmp_path, unseen):
     found = plan(play, tmp_path, hosts=BOTH)
     assert found["other"][0] == "wrong" and "127.0.0.1:9" in found["other"][1][0]
-    assert found["mnist"][0] == "change"
+    assert found["mnist"] == ("none", [])
 
 
 def test_it_fits_a_screen_and_goes_to_the_next_job(play, tmp_path, unseen):

@@ -54,7 +54,7 @@ class Fleet:
     def releases(self) -> set[tuple[str, str]]:
         """(namespace, name) of all releases, as far as they can be told."""
         found = (self._values(host, ("serving_namespace", "serving_release")) for host in self.hosts)
-        return {(namespace, release) for namespace, release in filter(None, found)}
+        return {(values[0], values[1]) for values in found if values}
 
     def _alike(self, host: str, names: tuple[str, ...]) -> list[str]:
         """The models for which these variables are the same as for this one."""
