@@ -11,7 +11,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils import specs
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import helm_chart
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import connect
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, ControllerAction, Options
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet import plan, snapshot, table
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet import nas, plan, snapshot, table
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet.wanted import Fleet
 
 
@@ -19,7 +19,7 @@ class ActionModule(ControllerAction):
     SPEC = {
         **specs.API,
         "chart": {"type": "path", "required": True},
-        "published": {"type": "dict"},
+        "looks": {"type": "list", "elements": "dict"},
         "file": {"type": "path"},
     }
     NEEDS = ("kubernetes", "google.protobuf", "yaml")
@@ -30,23 +30,35 @@ class ActionModule(ControllerAction):
         chart = helm_chart.read(Path(options["chart"]))
         api_client = connect(options)
         seen = snapshot.remember(api_client)
-        published = options["published"] or {}
+        published = nas.answers(options["looks"] or ())
         rows = [
             *(plan.row(api_client, model, record, chart, published.get(model)) for model, record in records.items()),
             *(plan.Row(model, action=plan.WRONG, changes=[error.message]) for model, error in wrong.items()),
         ]
         others = set(self.task_vars["groups"].get("models", ())) - set(records)
         unmanaged = plan.unmanaged(seen.seen("deployments"), rows, Fleet(sorted(others), hostvars, self._loader).releases())
+        run, check = plan.chosen(rows, self.task_vars.get("ansible_limit") or "", self.task_vars["ansible_run_tags"])
+        one = [row.model for row in rows if row.model not in run] if len(rows) == 1 else []  # which is shown, also if nothing is asked
         answer = {
-            "models": {row.model: {key: value for key, value in dataclasses.asdict(row).items() if key != "model"} for row in rows},
+            "models": {row.model: _shown(row) for row in rows},
+            "known": {row.model: row.known for row in rows if row.known},
             "unmanaged": unmanaged,
             "differing": [row.model for row in rows if row.action != plan.NONE],
+            "to_run": run,
+            "to_check": check + [model for model in one if model not in check],
+            "due": check,
+            "shown": one,
             "summary": table.summary(rows, unmanaged),
             "table": table.table(rows, unmanaged),
+            "differences": table.table(rows, unmanaged, with_unchanged=False),
         }
         if options["file"]:
             _write(Path(options["file"]), answer)
         return answer
+
+
+def _shown(row: plan.Row) -> Answer:
+    return {key: value for key, value in dataclasses.asdict(row).items() if key not in ("model", "known")}
 
 
 def _write(path: Path, answer: Answer) -> None:

@@ -29,11 +29,12 @@ options:
     description: Folder of the chart that would be installed.
     type: path
     required: true
-  published:
+  looks:
     description:
-      - What M(mlops.tf_serving.model_publish_plan) answered, by model. Of a model that is left out the plan has nothing to say about
-        the NAS.
-    type: dict
+      - What M(mlops.tf_serving.model_publish_plan) answered on each node, the results of a loop over
+        P(mlops.tf_serving.publish_requests#lookup). Of a model that no node was asked about the plan has nothing to say about the NAS.
+    type: list
+    elements: dict
   file:
     description: Where to write the plan as JSON, with RV(models), RV(unmanaged) and RV(summary). By default it is not written.
     type: path
@@ -57,13 +58,42 @@ RETURN = """
 models:
   description:
     - For each model, by its name in the inventory, C(action) (V(create), V(change), V(none), or V(wrong) where a run would fail),
-      C(changes) (in words, or what is wrong), C(sick) (in words, empty where all is well), C(release) and C(namespace).
+      C(changes) (in words, or what is wrong), C(sick) (in words, empty where all is well), C(due) (whether its check is to be asked
+      though nothing changes), C(release) and C(namespace).
   returned: success
   type: dict
   sample:
-    mnist: {action: change, changes: [replicas 1 -> 2], sick: "", release: mnist-deploy, namespace: default}
+    mnist: {action: change, changes: [replicas 1 -> 2], sick: "", due: false, release: mnist-deploy, namespace: default}
+known:
+  description:
+    - For each model whose C(action) is V(none), by its name, what the roles would hand on as far as it can be seen from the cluster and
+      the NAS, C(model_published), C(volume_result), C(serving_status) and C(scaling_result).
+  returned: success
+  type: dict
 differing:
   description: The models whose C(action) is not V(none).
+  returned: success
+  type: list
+  elements: str
+to_run:
+  description:
+    - The models that go through the roles, those that differ and those that C(--limit) names, one by one. With C(--tags) that name one of
+      the steps that change something, all models.
+  returned: success
+  type: list
+  elements: str
+to_check:
+  description: The other models that have something to say, RV(due) and RV(shown).
+  returned: success
+  type: list
+  elements: str
+due:
+  description: Of the models that do not go through the roles those whose check is to be asked, by check_max_age or by C(--tags).
+  returned: success
+  type: list
+  elements: str
+shown:
+  description: The model whose results are printed though it does not differ, where the run is about a single one.
   returned: success
   type: list
   elements: str

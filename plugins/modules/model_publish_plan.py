@@ -45,8 +45,8 @@ EXAMPLES = r"""
 RETURN = r"""
 models:
   description:
-    - For each model, by name, C(changed), C(version), C(versions), C(up_to_date), C(needs), C(withdrawn), C(pruned), C(message),
-      C(checked) and C(verified) of M(mlops.tf_serving.model_publish).
+    - For each model, by name, C(changed), C(version), C(path), C(versions), C(aside), C(listed), C(up_to_date), C(needs),
+      C(withdrawn), C(pruned), C(message), C(checked) and C(verified) of M(mlops.tf_serving.model_publish).
     - Of a model that cannot be published, C(failed), C(msg) and C(failure) instead.
   returned: always
   type: dict

@@ -107,6 +107,9 @@ versions:
     checked:
       description: When it was noted as having passed its check (UTC), or null.
       type: str
+    chosen:
+      description: When people went back to it (UTC), or null.
+      type: str
     checksum:
       description: Checksum of its archive, or null.
       type: str

@@ -14,7 +14,10 @@ from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.publish impor
 
 AT_ONCE = 16
 # Of what model_publish answers. A tree of files for each of a thousand models would be all that anybody sees.
-KEPT = ("changed", "version", "versions", "up_to_date", "needs", "withdrawn", "pruned", "message", "checked", "verified")
+KEPT = (
+    "changed", "version", "path", "versions", "aside", "listed", "up_to_date", "needs", "withdrawn", "pruned", "message", "checked",
+    "verified",
+)
 
 Answers = Dict[str, Dict[str, Any]]
 Place = Tuple[str, str, str, int, int]

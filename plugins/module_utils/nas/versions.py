@@ -268,7 +268,7 @@ class Model:
         """A folder 0 is a version to servers. Here versions start at 1, so it is not ours: it is left alone, and said."""
         return [{
             "version": 0, "state": "ignored", "size": _total(sizes_of(os.path.join(self.base, name))), "published": None,
-            "checked": None, "source": None, "checksum": None, "reason": None, "at": None, **NOT_LIVE,
+            "checked": None, "chosen": None, "source": None, "checksum": None, "reason": None, "at": None, **NOT_LIVE,
             "problem": "Versions start at 1, so the folder %s was made by others and is left alone. A server takes it where there"
                        " is no other version: delete it by hand if nobody needs it." % name,
         } for name in self.listing() if re.match(r"0+\Z", name)][:1]
@@ -281,8 +281,8 @@ class Model:
         mark = record.get(state) or {}
         return {
             "version": version, "state": state, "size": _total(self.sizes(version)),
-            "published": record.get("published"), "checked": record.get("checked"), "source": record.get("source"),
-            "checksum": "sha256:%s" % record["sha256"] if record.get("sha256") else None,
+            "published": record.get("published"), "checked": record.get("checked"), "chosen": record.get("chosen"),
+            "source": record.get("source"), "checksum": "sha256:%s" % record["sha256"] if record.get("sha256") else None,
             "reason": mark.get("reason"), "at": mark.get("at"), "problem": self._problem(version, record, state),
             "servable": live and self.loadable(version), "unfinished": unfinished,
         }

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet.wanted import Settings
@@ -32,3 +32,17 @@ def by_node(wanted: Mapping[str, Settings]) -> list[dict[str, Any]]:
     for model, settings in wanted.items():
         nodes[settings["model"]["node"]].append(request(model, settings))
     return [{"node": node, "models": models} for node, models in sorted(nodes.items())]
+
+
+def answers(looks: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """What model_publish_plan answered, by model. looks: the results of the loop over by_node()."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for look in looks:
+        models = look.get("models")
+        if models is None:  # the node was not reached, or the task did not come to its end
+            sentence = "model_node %s does not say what is on the NAS: %s" % (
+                look["item"]["node"], str(look.get("msg") or "no reason is known.").strip())
+            failure = {"code": "node_unanswered", "message": sentence, "details": {}}
+            models = {model["name"]: {"failed": True, "msg": sentence, "failure": failure} for model in look["item"]["models"]}
+        found.update(models)
+    return found

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import posixpath
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
@@ -15,13 +17,17 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import sc
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import Object
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.helm_chart import Chart
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.sync import leaves
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.info import address_of, service_of
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.preflight import look
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.release import Release
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.decisions import expected_version, surplus, unchecked
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.names import CHART
 
 Settings = Mapping[str, Mapping[str, Any]]  # the sections of a model's record
+Facts = Mapping[str, Any]
 
 CREATE, CHANGE, NONE, WRONG = "create", "change", "none", "wrong"
+STEPS = {"model", "volume", "serving", "scaling"}  # tags of what changes something
 MOST = 4  # values that are named one by one
 LONGEST = 40  # of a value
 BECAUSE = {
@@ -33,7 +39,11 @@ BECAUSE = {
 
 @dataclasses.dataclass
 class Row:
-    """One model. changes: in words. sick: what is not as it should be and no run would change; empty where all is well."""
+    """One model. changes: in words. sick: what is not as it should be and no run would change; empty where all is well.
+
+    due: whether its check is to be asked again, though nothing changes. known: where nothing changes, the facts that the roles
+    would hand on, as far as a check needs them.
+    """
 
     model: str
     release: str = ""
@@ -41,6 +51,8 @@ class Row:
     action: str = NONE
     changes: list[str] = dataclasses.field(default_factory=list)
     sick: str = ""
+    due: bool = False
+    known: Facts = dataclasses.field(default_factory=dict)
 
 
 def row(api_client: Any, model: str, settings: Settings, chart: Chart, published: Mapping[str, Any] | None = None) -> Row:
@@ -76,22 +88,49 @@ def _fill(found: Row, api_client: Any, settings: Settings, chart: Chart, publish
     }, chart, _nothing)
     if seen["release"] is None:
         found.action = CREATE
+    release = Release(api_client, serving["namespace"], serving["release"])
+    results = last_results(api_client, serving["namespace"], serving["release"], _nothing)
+    status = {
+        "stable": (seen["model_config"] or {}).get("stable"), "canary": (seen["model_config"] or {}).get("canary"),
+        "address": address_of(service_of(release.service())) if seen["release"] else "",
+    }
+    volume_result = _volume(api_client, settings["volume"])
+    scaling_result = _scale(api_client, settings["scaling"])
     found.changes += _of_the_nas(published, settings["model"]["archive"])
-    found.changes += _of_the_volume(api_client, settings["volume"])
+    found.changes += _of_the_volume(volume_result, settings["volume"]["name"])
     found.changes += _of_the_release(seen, serving["chart_values"])
     found.changes += _of_the_policy(seen, serving["pinned"])
-    found.changes += _of_the_scale(api_client, settings["scaling"])
-    found.sick = "; ".join(_sick(api_client, serving["namespace"], serving["release"]))
+    found.changes += _of_the_scale(scaling_result)
+    if published is not None:
+        found.changes += _of_the_versions(published, status, settings["model"]["keep"])
+    found.sick = "; ".join(_sick(release, results))
+    if not found.changes:
+        found.due = _due(results, expected_version(status, published or {}), settings["check"]["max_age"])
+        found.known = {
+            "model_published": published or {}, "serving_status": status,
+            "volume_result": {"volume": volume_result["volume"]}, "scaling_result": scaling_result,
+        }
 
 
-def _sick(api_client: Any, namespace: str, release: str) -> Iterator[str]:
-    deployment = Release(api_client, namespace, release).deployment()
+def _due(results: Sequence[Mapping[str, Any]], expected: int | None, max_age: int) -> bool:
+    """Is there no result of that version that passed and is young enough?"""
+    last = results[0] if results else None
+    if not max_age or last is None or not last["passed"] or last["version"] != expected:
+        return True
+    try:
+        at = datetime.datetime.strptime(last["at"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc)
+    except ValueError:
+        return True
+    return not 0 <= (datetime.datetime.now(datetime.timezone.utc) - at).total_seconds() < max_age
+
+
+def _sick(release: Release, results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    deployment = release.deployment()
     if deployment is None:
         return
     now = scale.counts(deployment)
     if now["ready"] < now["replicas"]:
         yield "%d of %d ready" % (now["ready"], now["replicas"])
-    results = last_results(api_client, namespace, release, _nothing)
     if results and not results[0]["passed"]:
         yield "the last check failed (%s): %s" % (results[0]["at"], results[0]["message"])
 
@@ -110,12 +149,27 @@ def _of_the_nas(published: Mapping[str, Any] | None, archive: str) -> Iterator[s
         yield "publish %s" % ("version %s" % version if version else posixpath.basename(Archive(archive).name))
 
 
-def _of_the_volume(api_client: Any, options: Mapping[str, Any]) -> Iterator[str]:
+def _of_the_versions(published: Facts, status: Facts, keep: int) -> Iterator[str]:
+    """What the step of the check does on the NAS: a version that never passed has its trial, and what is too much goes."""
+    if published["changed"] or published.get("failed"):
+        return
+    expected = expected_version(status, published)
+    if expected in unchecked(published["listed"]):
+        yield "version %d never passed its check" % expected
+    going = surplus(published, keep, [version for version in (expected, status["canary"]) if version])
+    if going:
+        yield "delete version %s (model_keep is %d)" % (" and ".join(map(str, going)), keep)
+
+
+def _volume(api_client: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     wanted = {**options, "claim_namespace": options["namespace"], "state": "present", "wait_timeout": 0}
-    answer = volume.ensure(api_client, wanted, True, _nothing)
+    return volume.ensure(api_client, wanted, True, _nothing)
+
+
+def _of_the_volume(answer: Facts, name: str) -> Iterator[str]:
     if answer["changed"]:
         before, after = answer["diff"]["before"], answer["diff"]["after"]
-        changes = _named(before, after) if before else [options["name"]]
+        changes = _named(before, after) if before else [name]
         yield from ("volume " + change.removeprefix("spec.").removeprefix("metadata.") for change in changes)
 
 
@@ -136,12 +190,16 @@ def _of_the_policy(seen: Mapping[str, Any], pinned: bool) -> Iterator[str]:
         yield "which version is pinned" if pinned else "no version is pinned any more"
 
 
-def _of_the_scale(api_client: Any, options: Mapping[str, Any]) -> Iterator[str]:
+def _scale(api_client: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Empty where somebody else owns the number."""
     if options["replicas"] is None:
-        return
+        return {}
     wanted = {"name": options["deployment"], "namespace": options["namespace"], "replicas": options["replicas"], "wait": False}
-    answer = scale.ensure(api_client, wanted, check_mode=True)
-    if answer["before"] is not None and answer["changed"]:
+    return scale.ensure(api_client, wanted, check_mode=True)
+
+
+def _of_the_scale(answer: Facts) -> Iterator[str]:
+    if answer and answer["before"] is not None and answer["changed"]:
         yield "replicas %s -> %s" % (answer["before"], answer["replicas"])
 
 
@@ -164,3 +222,13 @@ def _short(value: Any) -> str:
     text = "none" if value is None else str(value)
     half = LONGEST // 2
     return text if len(text) <= LONGEST else "%s...%s" % (text[:half], text[-half:])
+
+
+def chosen(rows: Iterable[Row], limit: str, tags: Iterable[str]) -> tuple[list[str], list[str]]:
+    """(the models that go through the roles, those of the others that are asked whether they still pass)
+
+    limit: --limit. tags: --tags. What they name is done, whether or not it differs.
+    """
+    named, steps = set(re.split("[:,]", limit)), set(tags)
+    run = [row.model for row in rows if row.action != NONE or row.model in named or steps & STEPS]
+    return run, [row.model for row in rows if row.model not in set(run) and (row.due or "check" in steps)]

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet.plan import CHANGE, CREATE, NONE, WRONG, Row
 
@@ -13,14 +14,14 @@ SIGNS = {CREATE: "+", CHANGE: "~", NONE: "-", WRONG: "x"}
 WORDS = {CREATE: "to create", CHANGE: "to change", NONE: "unchanged", WRONG: "wrong"}
 
 
-def table(rows: Sequence[Row], unmanaged: Sequence[str]) -> list[str]:
-    """The worst first."""
+def table(rows: Sequence[Row], unmanaged: Sequence[str], with_unchanged: bool = True) -> list[str]:
+    """The worst first. with_unchanged: also a line for each model of which there is nothing to say."""
     width = max((len(row.model) for row in rows), default=0)
     order = {WRONG: 0, CREATE: 1, CHANGE: 2, NONE: 4}
     lines = []
     for row in sorted(rows, key=lambda row: (order[row.action] if row.action != NONE or not row.sick else 3, row.model)):
         words = list(row.changes) if row.action == WRONG else ["%s: %s" % (row.action, ", ".join(row.changes))] if row.changes else []
-        if row.changes or not row.sick:
+        if row.changes or (with_unchanged and not row.sick):
             lines += _lines(SIGNS[row.action], row.model, width, words or ["none"])
         if row.sick:
             lines += _lines("!", row.model, width, ["sick: " + row.sick])
@@ -37,6 +38,13 @@ def summary(rows: Sequence[Row], unmanaged: Sequence[str] = ()) -> str:
     counts = Counter(row.action for row in rows)
     parts = ["%d %s" % (counts[action], WORDS[action]) for action in (CREATE, CHANGE, WRONG) if counts[action]]
     parts.append("%d unchanged" % counts[NONE])
-    sick = sum(bool(row.sick) for row in rows)
+    sick, due = sum(bool(row.sick) for row in rows), sum(row.due for row in rows)
     return "%d model%s: %s" % (len(rows), "" if len(rows) == 1 else "s", ", ".join([
-        *parts, *(["%d sick" % sick] if sick else []), *(["%d unmanaged" % len(unmanaged)] if unmanaged else [])]))
+        *parts, *(["%d to check" % due] if due else []), *(["%d sick" % sick] if sick else []),
+        *(["%d unmanaged" % len(unmanaged)] if unmanaged else [])]))
+
+
+def failure_line(failed: Mapping[str, Any]) -> str:
+    """What a task that failed said, in one line."""
+    line = " ".join(str(failed.get("msg") or "no reason is known.").split())
+    return line if len(line) <= WIDTH else line[:WIDTH - 3] + "..."

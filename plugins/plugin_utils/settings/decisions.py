@@ -209,6 +209,16 @@ def pruning_due(published: Facts, passed: Iterable[int], keep: int) -> bool:
     return bool(note) or 0 < keep < most
 
 
+def surplus(published: Facts, keep: int, in_use: Iterable[int]) -> list[int]:
+    """The versions that pruning would delete, as far as they are listed: of those that are ours and whole all but the `keep` highest."""
+    spare = {*in_use, *(entry["version"] for entry in published["listed"] if entry.get("chosen"))}
+    kinds: dict[str, list[int]] = {"live": [], "withdrawn": []}
+    for entry in published["listed"]:
+        if entry["state"] in kinds and entry["size"] and entry["published"] and not entry["problem"]:
+            kinds[entry["state"]].append(entry["version"])
+    return [version for versions in kinds.values() for version in (versions[:-keep] if keep else []) if version not in spare]
+
+
 def spared(status: Facts, published: Facts) -> list[int]:
     """What is not deleted, however old: what replicas use, and all there is while one of them has not said what that is."""
     if status.get("all_asked", True):

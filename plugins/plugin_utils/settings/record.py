@@ -17,6 +17,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.decision
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.values import (
     Choice,
     Columns,
+    Duration,
     Items,
     Kind,
     Limits,
@@ -219,6 +220,7 @@ class Check:
     dataset_checksum: dict[str, Any] = variable(TextMapping(), lambda of: {})
     dataset_timeout: int = variable(SECONDS, 60)
     tests: int | None = variable(Whole(1))
+    max_age: int = variable(Duration(), 0)
     inputs: dict[str, Any] = variable(Columns(), lambda of: {})
     labels: str = variable(Text(), "")
     tolerance: float | None = variable(Number(0))

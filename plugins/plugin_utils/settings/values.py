@@ -88,6 +88,21 @@ class Whole(Kind[int]):
         return number
 
 
+class Duration(Kind[int]):
+    """Seconds, written with a unit. A bare number can be 0 only, for people mean hours by 24."""
+
+    type = "str"
+    UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+    def read(self, value: Any) -> int:
+        match = re.fullmatch(r"([0-9]{1,9})([smhd])", str(value).strip().lower())
+        if match:
+            return int(match[1]) * self.UNITS[match[2]]
+        if whole(value) == 0:
+            return 0
+        raise Unfit("use a whole number and its unit, s, m, h or d, such as 24h, or 0")
+
+
 class WholeOrNone(Whole):
     """The words null and none are an answer of their own. A survey of AWX on core 2.19 can say only `none`."""
 
