@@ -29,10 +29,11 @@ class Hostvars(dict):
 def plan(api, tmp_path):
     install(api)
 
-    def run(published=None, limit=None, **models):
+    def run(published=None, limit=None, tags=("all",), **models):
         hosts = Hostvars({"nas-node": {}, **{name: {**COMPLETE, **given} for name, given in models.items()}})
-        return api.run("fleet_plan", chart=str(CHART), published=published, file=str(tmp_path / "plan.json"), task_vars={
-            "hostvars": hosts, "ansible_play_hosts_all": limit or sorted(models), "groups": {"models": sorted(models)}})
+        return api.run("fleet_plan", chart=str(CHART), looks=[{"models": published}] if published else None, file=str(tmp_path / "plan.json"), task_vars={
+            "hostvars": hosts, "ansible_play_hosts_all": limit or sorted(models), "groups": {"models": sorted(models)},
+            "ansible_run_tags": tags})
     return run
 
 
@@ -42,6 +43,12 @@ def test_two_models(plan, tmp_path):
     assert answer["models"]["mnist"]["action"] == "change" and answer["models"]["other"]["action"] == "create"
     assert answer["summary"] == answer["table"][-1] == "2 models: 1 to create, 1 to change, 0 unchanged"
     assert json.loads((tmp_path / "plan.json").read_text()) == {key: answer[key] for key in ("models", "unmanaged", "summary")}
+
+
+def test_who_is_to_run(plan):
+    answer = plan(mnist={}, other={})
+    assert answer["to_run"] == ["mnist", "other"] and answer["to_check"] == answer["due"] == answer["shown"] == []
+    assert answer["known"] == {} and "known" not in answer["models"]["mnist"]
 
 
 def test_the_nas(plan):

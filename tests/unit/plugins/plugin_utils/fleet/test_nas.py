@@ -29,3 +29,13 @@ def test_by_node():
     assert [(one["node"], [model["name"] for model in one["models"]]) for one in found] == [("a", ["m2"]), ("b", ["m1", "m3"])]
     assert found[0]["models"][0]["version"] == 3 and found[0]["models"][0]["base_path"] == "/serving/model/m2"
     assert "version" not in found[1]["models"][0] and "checksum" not in found[1]["models"][0]
+
+
+def test_what_was_answered():
+    asked = {"node": "b", "models": [{"name": "m1"}, {"name": "m3"}]}
+    looks = [{"models": {"m2": {"changed": False}}}, {"item": asked, "unreachable": True, "msg": "No route to host\n"}]
+    found = nas.answers(looks)
+    assert found["m2"] == {"changed": False} and found["m1"] == found["m3"] and found["m1"]["failed"]
+    assert found["m1"]["msg"] == "model_node b does not say what is on the NAS: No route to host"
+    assert found["m1"]["failure"]["code"] == "node_unanswered"
+    assert nas.answers([{"item": asked, "failed": True}])["m1"]["msg"].endswith("no reason is known.")

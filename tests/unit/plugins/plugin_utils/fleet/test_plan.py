@@ -1,6 +1,7 @@
 """What a run would change, of one model: what the roles' looks find, in words."""
 from __future__ import annotations
 
+import datetime
 import json
 
 import pytest
@@ -19,7 +20,16 @@ GIVEN = {
     "gpu": False,
 }
 VOLUME = "/api/v1/persistentvolumes/default-mnist-deploy"
-UP_TO_DATE = {"changed": False, "version": 1}
+UP_TO_DATE = {"changed": False, "version": 1, "versions": [1], "listed": []}
+
+
+def entry(version, **other):
+    return {
+        "version": version, "state": "live", "size": 9, "published": "t", "checked": "t", "problem": "", "chosen": None, **other}
+
+
+def published(*listed):
+    return {**UP_TO_DATE, "versions": [one["version"] for one in listed if one["state"] == "live"], "listed": list(listed)}
 
 
 def wanted(**given):
@@ -48,7 +58,43 @@ def row(api, *published, **given):
 
 
 def test_nothing_to_do(deployed):
-    assert row(deployed) == plan.Row("mnist", "mnist-deploy", "default")
+    found = row(deployed)
+    assert (found.release, found.namespace, found.action, found.changes, found.sick) == ("mnist-deploy", "default", "none", [], "")
+    assert found.due and found.known["model_published"] == UP_TO_DATE
+    assert found.known["serving_status"] == {"stable": None, "canary": None, "address": ""}
+    assert found.known["scaling_result"]["replicas"] == 1
+    assert found.known["volume_result"]["volume"]["name"] == "default-mnist-deploy"
+
+
+def test_where_it_is_asked(deployed):
+    there = service()
+    there["status"] = {"loadBalancer": {"ingress": [{"ip": "203.0.113.10"}]}}
+    deployed.objects.pop(CORE + "services/mnist-deploy-acs-tensorflow-serving")
+    deployed.add(CORE + "services/mnist-deploy-acs-tensorflow-serving", **there)
+    assert row(deployed).known["serving_status"]["address"].startswith("203.0.113.10:")
+
+
+def test_what_changes_is_not_asked_beforehand(deployed):
+    found = row(deployed, scaling_replicas=3)
+    assert (found.due, found.known) == (False, {})
+
+
+def test_a_version_that_never_passed(deployed):
+    assert row(deployed, published(entry(1), entry(2, checked=None))).changes == ["version 2 never passed its check"]
+    assert row(deployed, published(entry(1, checked=None), entry(2))).changes == []  # it does not serve
+    assert row(deployed, published(entry(1), entry(2, checked=None, published=None))).changes == []  # where none could be noted
+
+
+def test_versions_that_go(deployed):
+    many = published(*(entry(version) for version in range(1, 6)))
+    assert row(deployed, many).changes == ["delete version 1 and 2 (model_keep is 3)"]
+    assert row(deployed, many, model_keep=0).changes == row(deployed, many, model_keep=5).changes == []
+
+
+def test_versions_that_are_in_use_stay(deployed):
+    deployed.add(MODEL_CONFIG, data={"models.config": to_text(resting(1), Model("mnist", "/serving/model/mnist"))})
+    changes = row(deployed, published(entry(1), entry(2)), model_keep=1, serving_version_policy="pinned", serving_version="2.15").changes
+    assert not [change for change in changes if change.startswith("delete")]
 
 
 def test_it_is_not_there_yet(api):
@@ -71,12 +117,12 @@ def test_many_values(deployed):
     assert len(found.changes) == 5 and found.changes[-1] == "2 more values" and found.changes[0] == "serviceAnnotations.a0 none -> b"
 
 
-@pytest.mark.parametrize(("published", "changes"), [
+@pytest.mark.parametrize(("answer", "changes"), [
     ({"changed": True, "version": 2}, ["publish version 2"]), ({"changed": True, "version": None}, ["publish mnist.tar.gz"]),
-    ({"changed": False, "version": 1, "needs": ["tidying"]}, ["publish version 1"]), (None, []),
+    ({**UP_TO_DATE, "needs": ["tidying"]}, ["publish version 1"]), (None, []),
 ])
-def test_the_nas(deployed, published, changes):
-    assert row(deployed, published).changes == changes
+def test_the_nas(deployed, answer, changes):
+    assert row(deployed, answer).changes == changes
 
 
 def test_a_nas_that_does_not_answer(deployed):
@@ -136,15 +182,50 @@ def test_readiness_is_no_change(deployed, ready, sick):
     assert (found.action, found.sick) == (plan.NONE, sick)
 
 
-@pytest.mark.parametrize(("passed", "sick"), [(True, ""), (False, "the last check failed (2026-11-25T12:00:00Z): Too wrong.")])
-def test_the_last_check(deployed, passed, sick, monkeypatch):
+def last_result(deployed, **other):
     result = {
-        "version": 1, "at": "2026-11-25T12:00:00Z", "passed": passed, "message": "Too wrong.", "error_rate": 90.0, "interval": None,
+        "version": 1, "at": "2026-11-25T12:00:00Z", "passed": True, "message": "Too wrong.", "error_rate": 90.0, "interval": None,
         "agreement": None, "of": "error_rate", "wrong": 9, "answered": 10, "tests": 10, "dataset": "d", "signature": "s", "golden": None,
-        "latency_ms": None, "rate": None, "bits": None,
+        "latency_ms": None, "rate": None, "bits": None, **other,
     }
     deployed.add(CHECKS, data={history.KEY: json.dumps([result])})
+
+
+@pytest.mark.parametrize(("passed", "sick"), [(True, ""), (False, "the last check failed (2026-11-25T12:00:00Z): Too wrong.")])
+def test_the_last_check(deployed, passed, sick):
+    last_result(deployed, passed=passed)
     assert row(deployed).sick == sick
+
+
+def ago(**time):
+    return (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(**time)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@pytest.mark.parametrize(("result", "due"), [
+    ({"at": ago(hours=23)}, False), ({"at": ago(hours=25)}, True), ({"at": ago(hours=1), "passed": False}, True),
+    ({"at": ago(hours=1), "version": 2}, True), ({"at": ago(hours=-1)}, True), ({"at": "yesterday"}, True), (None, True),
+])
+def test_when_a_check_is_due(deployed, result, due):
+    if result:
+        last_result(deployed, **result)
+    assert row(deployed, check_max_age="24h").due is due
+    assert row(deployed).due and row(deployed, check_max_age="0").due
+
+
+NONE, CHANGE, WRONG = plan.Row("none"), plan.Row("change", action=plan.CHANGE), plan.Row("wrong", action=plan.WRONG)
+DUE = plan.Row("due", due=True)
+
+
+@pytest.mark.parametrize(("limit", "tags", "run", "ask"), [
+    ("", ["all"], ["change", "wrong"], ["due"]),
+    ("none", ["all"], ["none", "change", "wrong"], ["due"]),
+    ("models:!due,none", ["all"], ["none", "change", "wrong"], ["due"]),
+    ("n*", ["all"], ["change", "wrong"], ["due"]),
+    ("", ["check"], ["change", "wrong"], ["none", "due"]),
+    ("", ["serving", "check"], ["none", "change", "wrong", "due"], []),
+])
+def test_who_goes_through_the_roles(limit, tags, run, ask):
+    assert plan.chosen([NONE, CHANGE, WRONG, DUE], limit, tags) == (run, ask)
 
 
 def test_what_is_being_removed(deployed):
@@ -181,6 +262,8 @@ def test_a_table_of_all():
         "5 models: 1 to create, 1 to change, 1 wrong, 2 unchanged, 2 sick, 1 unmanaged",
     ]
     assert table.table([plan.Row("mnist")], []) == ["- mnist  none", "1 model: 1 unchanged"]
+    assert table.table(rows, [], with_unchanged=False) == [*lines[:5], "5 models: 1 to create, 1 to change, 1 wrong, 2 unchanged, 2 sick"]
+    assert table.table([plan.Row("mnist", due=True)], [], with_unchanged=False) == ["1 model: 1 unchanged, 1 to check"]
 
 
 def test_no_service_of_its_own_is_missing(deployed):

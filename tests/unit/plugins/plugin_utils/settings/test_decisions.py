@@ -218,6 +218,23 @@ def test_is_there_anything_to_note_or_delete(published, passed, keep, due):
     assert decisions.pruning_due(published, passed, keep) is due
 
 
+def on_nas(version, **other):
+    return {"version": version, "state": "live", "size": 9, "published": "t", "problem": "", "chosen": None, **other}
+
+
+@pytest.mark.parametrize(("entries", "keep", "in_use", "gone"), [
+    ([on_nas(1), on_nas(2), on_nas(3)], 2, [3], [1]), ([on_nas(1), on_nas(2), on_nas(3)], 0, [3], []),
+    ([on_nas(1), on_nas(2), on_nas(3)], 1, [1], [2]), ([on_nas(1, chosen="t"), on_nas(2), on_nas(3)], 1, [3], [2]),
+    ([on_nas(1, published=None), on_nas(2), on_nas(3)], 1, [], [2]),  # others put it there
+    ([on_nas(1, problem="x"), on_nas(2), on_nas(3)], 1, [], [2]),
+    ([on_nas(1), on_nas(2, state="withdrawn"), on_nas(3, state="withdrawn")], 1, [], [2]),
+    ([on_nas(2, state="withdrawn", size=0), on_nas(3, state="withdrawn")], 1, [], []),  # its data are gone
+    ([on_nas(1, state="pruned"), on_nas(2)], 1, [], []),
+])
+def test_what_pruning_would_delete(entries, keep, in_use, gone):
+    assert decisions.surplus({"listed": entries}, keep, in_use) == gone
+
+
 @pytest.mark.parametrize(("status", "published", "spared"), [
     ({"all_asked": True, "in_use": [2]}, {"versions": [1, 2]}, [2]),
     ({"all_asked": False, "in_use": [2]}, {"versions": [1, 2], "aside": [3]}, [1, 2, 3]),  # one has not said what it uses

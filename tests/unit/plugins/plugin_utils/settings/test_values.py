@@ -26,6 +26,8 @@ LABELS = values.TextMapping(r"[a-z]+", "use letters")
     (values.Whole(1, 65535), 1, 1),
     (values.Whole(1, 65535), "65535", 65535),
     (values.Whole(1, 2 ** 63 - 1), str(2 ** 63 - 1), 2 ** 63 - 1),
+    (values.Duration(), 0, 0), (values.Duration(), "0", 0), (values.Duration(), " 24H", 86400), (values.Duration(), "90m", 5400),
+    (values.Duration(), "7d", 604800), (values.Duration(), "5s", 5),
     (values.WholeOrNone(), "None", None),
     (values.WholeOrNone(), "null ", None),
     (values.WholeOrNone(), "2", 2),
@@ -95,6 +97,8 @@ def test_what_is_meant(kind, value, meant):
     (values.Whole(), True, "use a whole number from 0"),
     (values.Whole(), "two", "use a whole number from 0"),
     (values.Whole(), "1" * 21, "use a whole number from 0"),
+    *[(values.Duration(), value, "use a whole number and its unit, s, m, h or d, such as 24h, or 0")
+      for value in (24, "24", "-1h", "1.5h", "1 h 3", "h", True)],
     (values.WholeOrNone(), "no", "use a whole number from 0, or none to leave the count to an autoscaler or a human"),
     (values.Number(), "x", "use a number from 0"),
     (values.Number(), math.nan, "use a number from 0"),
@@ -161,7 +165,7 @@ def test_an_answer(value):
 
 
 def test_types_are_those_of_argument_specs():
-    assert {kind().type for kind in (values.Text, values.Choice, values.OctalMode, values.ServerRelease)} == {"str"}
+    assert {kind().type for kind in (values.Text, values.Choice, values.OctalMode, values.ServerRelease, values.Duration)} == {"str"}
     assert (values.Whole().type, values.Number().type, values.YesNo().type, values.Mapping().type) == ("int", "float", "bool", "dict")
     assert (values.WholeOrNone().type, values.TextOrMapping().type) == ("raw", "raw")
     assert [(kind.type, kind.elements) for kind in (values.Words(), values.Numbers(), values.Items(), values.Items(named="name"))] == [
