@@ -67,11 +67,9 @@ def test_nothing_to_do(deployed):
 
 
 def test_where_it_is_asked(deployed):
-    there = service()
-    there["status"] = {"loadBalancer": {"ingress": [{"ip": "203.0.113.10"}]}}
     deployed.objects.pop(CORE + "services/mnist-deploy-acs-tensorflow-serving")
-    deployed.add(CORE + "services/mnist-deploy-acs-tensorflow-serving", **there)
-    assert row(deployed).known["serving_status"]["address"].startswith("203.0.113.10:")
+    deployed.add(CORE + "services/mnist-deploy-acs-tensorflow-serving", **service("LoadBalancer", {"ip": "203.0.113.10"}))
+    assert row(deployed).known["serving_status"]["address"] == "203.0.113.10:9090"
 
 
 def test_what_changes_is_not_asked_beforehand(deployed):
