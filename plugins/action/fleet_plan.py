@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils import specs
@@ -13,6 +14,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api impor
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, ControllerAction, Options
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet import nas, plan, snapshot, table
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet.wanted import Fleet
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.values import Unfit, Whole, blank
 
 
 class ActionModule(ControllerAction):
@@ -21,10 +23,14 @@ class ActionModule(ControllerAction):
         "chart": {"type": "path", "required": True},
         "looks": {"type": "list", "elements": "dict"},
         "file": {"type": "path"},
+        "first": {"type": "raw"},
+        "max_failures": {"type": "raw"},
     }
     NEEDS = ("kubernetes", "google.protobuf", "yaml")
 
     def act(self, options: Options) -> Answer:
+        first = _whole("fleet_first", options["first"], 1)
+        max_failures = _whole("fleet_max_failures", options["max_failures"], 0)
         hostvars = self.task_vars["hostvars"]
         records, wrong = Fleet(self.task_vars["ansible_play_hosts_all"], hostvars, self._loader).records()
         chart = helm_chart.read(Path(options["chart"]))
@@ -48,6 +54,8 @@ class ActionModule(ControllerAction):
             "to_check": check + [model for model in one if model not in check],
             "due": check,
             "shown": one,
+            "serial": ["100%"] if first is None else [first, "100%"],
+            "max_failures": len(rows) if max_failures is None else max_failures,
             "summary": table.summary(rows, unmanaged),
             "table": table.table(rows, unmanaged),
             "differences": table.table(rows, unmanaged, with_unchanged=False),
@@ -55,6 +63,16 @@ class ActionModule(ControllerAction):
         if options["file"]:
             _write(Path(options["file"]), answer)
         return answer
+
+
+def _whole(name: str, value: Any, least: int) -> int | None:
+    """A variable of the play that nobody has to set."""
+    if blank(value):
+        return None
+    try:
+        return Whole(least).read(value)
+    except Unfit as error:
+        raise Error("%s is %r: %s." % (name, value, error), "number_invalid", variable=name) from error
 
 
 def _shown(row: plan.Row) -> Answer:

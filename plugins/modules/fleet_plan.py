@@ -38,6 +38,12 @@ options:
   file:
     description: Where to write the plan as JSON, with RV(models), RV(unmanaged) and RV(summary). By default it is not written.
     type: path
+  first:
+    description: How many of the models that go through the roles go first, a whole number from 1. By default all go at once.
+    type: raw
+  max_failures:
+    description: How many models may fail before those that have not begun are left as they are, from 0. By default any number.
+    type: raw
 attributes:
   check_mode:
     description: Changes nothing in any mode. O(file) is written in each.
@@ -97,6 +103,16 @@ shown:
   returned: success
   type: list
   elements: str
+serial:
+  description: O(first) as a play's C(serial).
+  returned: success
+  type: list
+  elements: raw
+  sample: [1, 100%]
+max_failures:
+  description: O(max_failures), or the number of models.
+  returned: success
+  type: int
 unmanaged:
   description: Releases of the chart, as NAMESPACE/RELEASE, in the namespaces of the models, that belong to no model of the inventory.
   returned: success
