@@ -22,10 +22,11 @@ ROOT = Path(__file__).resolve().parents[2]
 LENGTH = 9  # things that happen in a walk
 FILES = {
     "site": "playbooks/site.yml", "publish": "playbooks/publish.yml", "promote": "playbooks/promote.yml",
-    "rollback": "playbooks/rollback.yml", "tell": "playbooks/status.yml",
-    "new_version": "playbooks/tasks/new_version.yml", "try_version": "playbooks/tasks/try_version.yml", "failed_trial": "playbooks/tasks/failed_trial.yml",
-    "go_back": "playbooks/tasks/go_back.yml", "withdraw": "playbooks/tasks/withdraw.yml", "show_versions": "playbooks/tasks/show_versions.yml",
-    "serving": "roles/serving/tasks/main.yml", "serving_install": "roles/serving/tasks/install.yml", "serving_pin": "roles/serving/tasks/pin.yml",
+    "rollback": "playbooks/rollback.yml", "tell": "playbooks/status.yml", "new_version": "playbooks/tasks/new_version.yml",
+    "try_version": "playbooks/tasks/try_version.yml", "failed_trial": "playbooks/tasks/failed_trial.yml",
+    "go_back": "playbooks/tasks/go_back.yml", "withdraw": "playbooks/tasks/withdraw.yml",
+    "show_versions": "playbooks/tasks/show_versions.yml", "serving": "roles/serving/tasks/main.yml",
+    "serving_install": "roles/serving/tasks/install.yml", "serving_pin": "roles/serving/tasks/pin.yml",
     "serving_settle": "roles/serving/tasks/settle.yml", "serving_candidate": "roles/serving/tasks/candidate.yml",
     "serving_promote": "roles/serving/tasks/promote.yml",
 }

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """How a model wants to be asked: which signature, which column for which input, in which type and shape.
 
-Everything that does not fit is said here, before a request is sent.
+Everything that does not fit is said here, before a request is sent. The code of the Error says what is to be mended: option_invalid
+and dataset_invalid are none of the model's, and no version is taken back for them.
 """
 from __future__ import annotations
 
@@ -99,7 +100,7 @@ def plan(options: Options, signatures: Mapping[str, Any], dataset: Dataset) -> P
         raise Error(
             "the signature %s takes batches of exactly %d tests, which do not add up to check_tests (%d)"
             % (name, fixed_batch, tests),
-            "signature_mismatch",
+            "option_invalid",
         )
     batch = fixed_batch or options["batch_size"] or _batch(inputs, tests)
     return Plan(options["model_name"], name, method, tuple(inputs), output, batch, fixed_batch or 1, classes)
@@ -142,15 +143,13 @@ def _signature(options: Options, signatures: Mapping[str, Any]) -> tuple[str, st
     wanted = options["signature"] or next(
         (name for name in USUAL_SIGNATURES if name in usable), usable[0] if len(usable) == 1 else None
     )
+    if not usable:
+        raise Error("the model has no signature that can be asked (predict, classify or regress)", "signature_missing")
     if wanted is None:
-        raise Error(
-            "the model has the signatures %s: say which with check_signature" % (", ".join(usable) or "(none)"),
-            "signature_missing",
-        )
+        raise Error("the model has the signatures %s: say which with check_signature" % ", ".join(usable), "option_invalid")
     if wanted not in usable:
         raise Error(
-            "the model has no signature %r (check_signature), it has: %s" % (wanted, ", ".join(usable) or "(none)"),
-            "signature_missing",
+            "the model has no signature %r (check_signature), it has: %s" % (wanted, ", ".join(usable)), "option_invalid",
         )
     return wanted, METHODS[signatures[wanted].method_name]
 
@@ -170,7 +169,7 @@ def _tensor_inputs(
     if options["divisor"] and not any(type_name(item.type) in FLOATS for item in inputs):
         raise Error(
             "check_divisor is %g, and no input of signature %s is a floating-point number: leave it empty"
-            % (options["divisor"], signature_name), "signature_mismatch",
+            % (options["divisor"], signature_name), "option_invalid",
         )
     if len(set(batches.values())) > 1:
         raise Error(
@@ -186,13 +185,12 @@ def _mapped(options: Options, signature: Any, dataset: Dataset, columns: Sequenc
     wanted = {name: _several(taken) for name, taken in (options["inputs"] or {}).items()}
     names = sorted(signature.inputs)
     strange = sorted(set(wanted) - set(names))
-    if strange:
-        raise Error(
-            "check_inputs names %s, and the signature has the inputs %s" % (", ".join(strange), ", ".join(names) or "(none)"),
-            "signature_mismatch",
-        )
     if not names:
         raise Error("the signature has no inputs: nothing can be asked", "signature_mismatch")
+    if strange:
+        raise Error(
+            "check_inputs names %s, and the signature has the inputs %s" % (", ".join(strange), ", ".join(names)), "option_invalid",
+        )
     wanted = {**{name: (name,) for name in names if name in columns}, **wanted}
     missing = [name for name in names if name not in wanted]
     if missing and len(names) == 1:
@@ -201,7 +199,7 @@ def _mapped(options: Options, signature: Any, dataset: Dataset, columns: Sequenc
         raise Error(
             "the signature has the inputs %s, the dataset the columns %s: say with check_inputs which column %s takes"
             % (", ".join(names), ", ".join(columns) or "(none)", ", ".join(missing)),
-            "signature_mismatch",
+            "option_invalid",
         )
     _look_for(wanted, dataset)
     return {name: wanted[name] for name in names}
@@ -215,10 +213,10 @@ def _all_of(info: Any, dataset: Dataset, columns: Sequence[str]) -> tuple[str, .
     if len(usable) > 1 and any(dataset.columns[name].ndim != 1 or dataset.columns[name].dtype.kind == "O" for name in usable):
         raise Error(
             "the dataset has the columns %s: say with check_inputs which one the model's input takes" % ", ".join(usable),
-            "signature_mismatch",
+            "option_invalid",
         )
     if not usable:
-        raise Error("the dataset has no column but the labels: there is nothing to send", "signature_mismatch")
+        raise Error("the dataset has no column but the labels: there is nothing to send", "dataset_invalid")
     return tuple(usable)
 
 
@@ -246,7 +244,7 @@ def _look_for(wanted: Mapping[str, Sequence[str]], dataset: Dataset) -> None:
                 raise Error(
                     "check_inputs gives the input %s the column %r, and the dataset has the columns %s"
                     % (name, column, _known(dataset)),
-                    "signature_mismatch",
+                    "option_invalid",
                 )
 
 
@@ -266,11 +264,13 @@ def _fitted(
         shapes = {dataset.columns[column].shape for column in taken}
         if len(shapes) > 1 or have.ndim != 1:
             raise Error(
-                "check_inputs stacks the columns %s, which are not all one number a test" % ", ".join(taken), "signature_mismatch"
+                "check_inputs stacks the columns %s, which are not all one number a test" % ", ".join(taken), "option_invalid"
             )
         have = numpy.broadcast_to(have[:, None], (len(have), len(taken)))
     wants = "%s %s" % (type_name(number), "of any shape" if sizes is None else sizes)
-    if not tensors.can_encode(number) or (number == STRING) != (have.dtype.kind == "O"):
+    if not tensors.can_encode(number):
+        raise _mismatch(name, signature_name, have, type_name(number), sizes, code="signature_mismatch")
+    if (number == STRING) != (have.dtype.kind == "O"):
         raise _mismatch(name, signature_name, have, type_name(number), sizes)
     if sizes is not None and not sizes:
         raise Error(
@@ -318,13 +318,15 @@ def _first_odd(array: Array, number: int) -> str:
     return next("%s" % value for value in part if _cast(numpy.asarray([value]), number) is None)
 
 
-def _mismatch(name: str, signature_name: str, have: Array, kind: str, sizes: Sizes, why: str | None = None) -> Error:
+def _mismatch(
+    name: str, signature_name: str, have: Array, kind: str, sizes: Sizes, why: str | None = None, code: str = "dataset_invalid",
+) -> Error:
     return Error(
         "input %s of signature %s: the dataset has %s %s, the model wants %s %s%s" % (
             name, signature_name, "string" if have.dtype.kind == "O" else have.dtype.name, list(have.shape),
             kind, "of any shape" if sizes is None else sizes, "; " + why if why else "",
         ),
-        "signature_mismatch",
+        code,
     )
 
 
@@ -332,34 +334,37 @@ def _output(options: Options, signature_name: str, signature: Any, dataset: Data
     """The output that is compared: the one asked for, else scores, else the only one."""
     names = sorted(signature.outputs)
     wanted: str = options["output"] or ("scores" if "scores" in names else names[0] if len(names) == 1 else "")
+    if not names:
+        raise Error("the signature has no outputs: nothing can be compared", "signature_mismatch")
     if wanted not in names:
         raise Error(
             "the signature has the outputs %s: say which with check_output%s"
-            % (", ".join(names) or "(none)", " (now %r)" % wanted if wanted else ""),
-            "signature_mismatch",
+            % (", ".join(names), " (now %r)" % wanted if wanted else ""), "option_invalid",
         )
-    why = _incomparable(options, signature.outputs[wanted].dtype, "output %s" % wanted, signature_name, dataset, labels)
-    if why:
-        raise Error(why, "signature_mismatch")
+    _refuse_incomparable(options, signature.outputs[wanted].dtype, "output %s" % wanted, signature_name, dataset, labels)
     return wanted
 
 
-def _incomparable(
+def _refuse_incomparable(
     options: Options, kind: int, output: str, signature_name: str, dataset: Dataset, labels: str | None
-) -> str | None:
-    """Why answers of this kind cannot be compared with the labels, or with a tolerance."""
+) -> None:
+    """Error where answers of this kind cannot be compared with the labels, or with a tolerance."""
     if not tensors.can_encode(kind) or type_name(kind).startswith("complex"):
-        return "%s of signature %s is %s: the check needs numbers or text" % (output, signature_name, type_name(kind))
+        raise Error(
+            "%s of signature %s is %s: the check needs numbers or text" % (output, signature_name, type_name(kind)),
+            "signature_mismatch",
+        )
     text = labels is not None and dataset.columns[labels].dtype.kind == "O"
     if options["tolerance"] is not None and (kind == STRING or text):
-        return "check_tolerance is %g, and %s is text: leave it empty to compare classes" % (
-            options["tolerance"], output if kind == STRING else "the column %s" % labels,
+        raise Error(
+            "check_tolerance is %g, and %s is text: leave it empty to compare classes"
+            % (options["tolerance"], output if kind == STRING else "the column %s" % labels), "option_invalid",
         )
     if text and kind != STRING:
-        return "%s of signature %s is %s, and the column %s (check_labels) is text: the labels have to be class numbers" % (
-            output, signature_name, type_name(kind), labels,
+        raise Error(
+            "%s of signature %s is %s, and the column %s (check_labels) is text: the labels have to be class numbers"
+            % (output, signature_name, type_name(kind), labels), "dataset_invalid",
         )
-    return None
 
 
 def _class_count(info: Any) -> int | None:

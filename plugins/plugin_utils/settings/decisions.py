@@ -10,6 +10,7 @@ Facts = Mapping[str, Any]  # what a role handed on: serving_status, model_publis
 Entry = Mapping[str, Any]  # one version, as model_versions lists it
 
 HANGS = "reload_blocked"  # of a server that takes no config, for it is still loading what the one before names
+ADDRESS_DIFFERS = "address_differs"  # of a check that every pod passed, and what answers at the address did not
 # Codes of failures that say something of the version that was tried. All others, such as those of a server out of reach, of test
 # data that are not there or of a right that is missing, only say that it could not be tried.
 TELLING = frozenset({
@@ -147,6 +148,8 @@ def tells_of_version(failed: Facts, version: int, had_pods: bool = True) -> bool
     had_pods: whether the release had pods before that ran.
     """
     failure = failed.get("failure") or {}
+    if failure.get("code") == ADDRESS_DIFFERS:
+        return False
     if failure.get("code") == "version_not_available":
         reports = (failure.get("details") or {}).get("replicas")
         if reports is None:  # of model_config, which says so only where a server did

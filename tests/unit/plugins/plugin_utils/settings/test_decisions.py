@@ -152,13 +152,16 @@ HAS = report("a", mnist={1: "END", 2: "AVAILABLE"})
     *[({"failure": {"code": code}}, True) for code in sorted(decisions.TELLING)],
     *[({"failure": {"code": code}}, False) for code in (
         "unavailable", "deadline_exceeded", "port_forward_failed", "forbidden", "cluster_unreachable", "deployment_missing",
-        "no_ready_replica", "dataset_missing", "golden_missing", "library_missing", "not_found", "requests_failed", "conflict")],
+        "no_ready_replica", "option_invalid", "dataset_invalid", "dataset_missing", "golden_missing", "library_missing", "not_found",
+        "requests_failed", "conflict")],
     # One replica that was asked is enough, and so is one limit.
     ({"failure": {"code": "unavailable"}, "thresholds": [{"key": "max_error_rate", "passed": False}]}, True),
     ({"failure": {"code": "unavailable"}, "thresholds": [{"key": "max_error_rate", "passed": True}]}, False),
     ({"failure": {"code": "requests_failed"}, "thresholds": [{"key": "max_failed_requests", "passed": False}]}, False),
     ({"failure": {"code": "requests_failed"}, "replicas": [{"errors": {"UNAVAILABLE": 3, "DEADLINE_EXCEEDED": 1}}]}, False),
     ({"failure": {"code": "requests_failed"}, "replicas": [{"errors": {"UNAVAILABLE": 3}}, {"errors": {"INTERNAL": 1}}]}, True),
+    # Every pod passed.
+    ({"failure": {"code": "address_differs"}, "thresholds": [{"key": "max_error_rate", "passed": False}]}, False),
     # It does not load.
     (missing(report("a", mnist={1: "AVAILABLE", 2: "END"}), HAS), True),
     (missing(report("a", mnist={1: "AVAILABLE"})), True),
