@@ -24,11 +24,11 @@ FILES = {
     "site": "playbooks/site.yml", "publish": "playbooks/publish.yml", "promote": "playbooks/promote.yml",
     "rollback": "playbooks/rollback.yml", "tell": "playbooks/status.yml", "new_version": "playbooks/tasks/new_version.yml",
     "try_version": "playbooks/tasks/try_version.yml", "failed_trial": "playbooks/tasks/failed_trial.yml",
-    "go_back": "playbooks/tasks/go_back.yml", "withdraw": "playbooks/tasks/withdraw.yml",
-    "show_versions": "playbooks/tasks/show_versions.yml", "serving": "roles/serving/tasks/main.yml",
-    "serving_install": "roles/serving/tasks/install.yml", "serving_pin": "roles/serving/tasks/pin.yml",
-    "serving_settle": "roles/serving/tasks/settle.yml", "serving_candidate": "roles/serving/tasks/candidate.yml",
-    "serving_promote": "roles/serving/tasks/promote.yml",
+    "failed_rollout": "playbooks/tasks/failed_rollout.yml", "go_back": "playbooks/tasks/go_back.yml",
+    "withdraw": "playbooks/tasks/withdraw.yml", "show_versions": "playbooks/tasks/show_versions.yml",
+    "serving": "roles/serving/tasks/main.yml", "serving_install": "roles/serving/tasks/install.yml",
+    "serving_pin": "roles/serving/tasks/pin.yml", "serving_settle": "roles/serving/tasks/settle.yml",
+    "serving_candidate": "roles/serving/tasks/candidate.yml", "serving_promote": "roles/serving/tasks/promote.yml",
 }
 
 
@@ -149,7 +149,7 @@ class Walk:
             return
         finally:
             world.fuse = world.nas_fuse = None
-        world.tick()
+        world.rest()
         note.append(failure and failure["msg"])
         self.judge(playbook, playbooks, failure)
 
@@ -157,6 +157,7 @@ class Walk:
         """No unchecked version serves after a run that ended well without saying so."""
         eye, said = Eye(self.world), "\n".join(playbooks.said)
         if failure:
+            assert "not rolled out" not in said or self.world.starting or eye.serving != {max(eye.live, default=None)}, (self.story, said)
             self.judge_words(failure["msg"], eye)
             return
         for version in eye.serving:
@@ -175,14 +176,23 @@ class Walk:
         """What a failure says is so, and what was found wrong serves on only where there is nothing else."""
         back = re.search(r"Version (\d+) failed and was withdrawn, and version (\d+) serves on every replica", words)
         if back:
-            assert eye.serving == {int(back[2])} and int(back[1]) not in eye.live, self.story
+            none_started = not eye.serving and "that has started" in words
+            assert (none_started or eye.serving == {int(back[2])}) and int(back[1]) not in eye.live, self.story
         for version in eye.serving if "error rate" in words and "could not be tried" not in words else ():
-            found_wrong = self.world.servers[0].memory[version] == BAD and "Version %d failed" % version in words
-            if found_wrong and eye.records.get(version, {}).get("published") and not eye.passed(version):
-                older = [other for other in eye.live if other < version]
-                there = [other for other in older if not self.world.load_error(other)]
-                # Where servers take the highest, a broken one in between is in the way.
-                assert not there or (self.world.policy == "latest" and max(older) not in there), self.story
+            if self.world.servers[0].memory[version] == BAD and "Version %d failed" % version in words:
+                self.judge_left(version, eye)
+        broken = re.search(r"cannot load version (\d+)", words)
+        if broken and int(broken[1]) in eye.live:
+            self.judge_left(int(broken[1]), eye)
+
+    def judge_left(self, version, eye):
+        """What was found wrong and never passed is left only where there is nothing to go back to."""
+        if not eye.records.get(version, {}).get("published") or eye.passed(version):
+            return
+        older = [other for other in eye.live if other < version]
+        there = [other for other in older if not self.world.load_error(other)]
+        # Where servers take the highest, a broken one in between is in the way.
+        assert not there or (self.world.policy == "latest" and (max(older) not in there or max(eye.live) > version)), self.story
 
     def happen(self):
         getattr(self, self.dice.choices(
@@ -276,6 +286,27 @@ def test_a_candidate_that_hangs_in_its_load(world):
     said = run(world, "publish", archive(2, HANGS), False)
     assert said.startswith("Version 2 failed and was withdrawn, and version 1 serves on every replica. pod pod-0: it has not taken")
     assert world.on_disk() == [1] and not any(server.busy() or server.models != {"mnist": {1}} for server in world.servers)
+
+
+@pytest.mark.parametrize("policy", ["latest", "pinned"])
+def test_what_new_pods_cannot_load_goes_back(world, policy):
+    """A run finds it in steps 3 and 4, where pods start anew: before its check."""
+    assert run(world, "site", archive(1), policy) == ""
+    if policy == "latest":
+        world.nas.publish(archive(2, BROKEN))
+    else:
+        assert run(world, "publish", archive(2), False) == run(world, "promote") == ""
+        walks.break_by_hand(world, 2)
+    world.start()
+    said = run(world, "site", archive(1), policy)
+    assert said.startswith("Version 2 failed and was withdrawn, and version 1 serves on every replica that has started. Pod pod-2 ")
+    assert world.on_disk() == [1] and [server.available("mnist") for server in world.servers] == [{1}, {1}] and not world.starting
+
+
+def test_what_is_slow_to_load_is_waited_for(world):
+    assert run(world, "site", archive(1, LATE), "latest") == ""
+    assert run(world, "publish", archive(2, LATE), False) == ""
+    assert [server.available("mnist") for server in world.servers] == [{2}, {2}]
 
 
 @pytest.fixture(scope="module")

@@ -115,6 +115,10 @@ class Server:
     def available(self, name):
         return {version for version, (state, _error) in self.states.get(name, {}).items() if state == "AVAILABLE"}
 
+    def failed(self):
+        """[(version, error)] of what could not be loaded."""
+        return [(version, error) for states in self.states.values() for version, (_state, error) in states.items() if error]
+
     def busy(self):
         """Does a reload still wait for a model of a new name?"""
         self.awaited = {name for name in self.awaited if any(state == "LOADING" for state, _error in self.states[name].values())}
@@ -272,18 +276,27 @@ class World:
         wanted = None if self.policy == "latest" else model_config.text_format.Parse(
             self.config or "", model_config.messages().ModelServerConfig())
         self.starting = [Server(self, copy.deepcopy(wanted)) for _pod in range(2)]
-        self.tick()
 
     def tick(self):
         for server in [*self.servers, *self.starting]:
             server.tick()
+        if any(server.failed() for server in self.starting if not server.ready) and (self.policy == "latest" or self.config):
+            self.start()  # kubelet does, in the same pod
         if self.starting and all(server.ready for server in self.starting):
             self.servers, self.starting = self.starting, []
 
     def rest(self):
         """Until what loads late is loaded."""
+        self.tick()
         for _look in range(PATIENCE):
+            if self.still():
+                break
             self.tick()
+
+    def still(self):
+        """Would another look change nothing?"""
+        return not self.starting and not any(
+            state == "LOADING" for server in self.servers for states in server.states.values() for state, _error in states.values())
 
 
 class Playbooks:
@@ -327,8 +340,12 @@ class Playbooks:
             self.new_version(packed)
         self.step("model/show")
         self.step("volume")
-        self.step("serving")
-        self.serving(policy)
+        try:
+            self.step("serving")
+            self.serving(policy)
+        except Failed as failure:
+            self.step("failed_rollout.yml")
+            self.failed_rollout(failure.result)
         self.step("serving/status", when="serving_status is not defined")
         self.step("scaling")
         expected = decisions.expected_version(self.status, self.published)
@@ -438,6 +455,17 @@ class Playbooks:
             self.step("failed_trial.yml")
             self.failed_trial(version, failure.result)
 
+    def failed_rollout(self, failure):
+        self.step("fail", when="not (ansible_failed_result | mlops.tf_serving.load_failed)")
+        self.said.append(failure["msg"])
+        tried = decisions.load_failed(whole(failure))
+        if tried is None:
+            self.fail("What failed above tells nothing of a version, so none was taken back.")
+        self.step("serving/status")
+        self.show()
+        self.step("failed_trial.yml")
+        self.failed_trial(tried, failure)
+
     def failed_trial(self, tried, failure):
         self.step("set_fact")
         self.step("model/versions")
@@ -529,6 +557,10 @@ class Playbooks:
 
     def serving_wait(self):
         self.world.rest()
+        for server in self.world.starting:
+            for version, error in server.failed():
+                raise Failed({"msg": "Pod pod-2 cannot load version %d: %s" % (version, error), "failure": {
+                    "code": "model_not_loadable", "details": {"version": version, "final": True}}})
         if self.world.starting or not all(server.available("mnist") for server in self.world.servers):
             self.fail("not rolled out")
 
@@ -623,6 +655,13 @@ def copy_by_hand(world, version, complete, content=GOOD):
     files = model_files(content)
     world.nas.write(str(version), files if complete else {
         path: data for path, data in files.items() if path != "saved_model.pb"})
+
+
+def break_by_hand(world, version):
+    """Its data, and the note that it passed: servers that have it loaded serve on."""
+    (world.base / str(version) / "variables" / "variables.data-00000-of-00001").write_bytes(BROKEN)
+    path = world.base / ".provenance" / ("%d.json" % version)
+    path.write_text(json.dumps({key: value for key, value in json.loads(path.read_text()).items() if key != "checked"}))
 
 
 def delete_by_hand(world, version):

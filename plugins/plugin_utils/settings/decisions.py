@@ -11,6 +11,7 @@ Entry = Mapping[str, Any]  # one version, as model_versions lists it
 
 HANGS = "reload_blocked"  # of a server that takes no config, for it is still loading what the one before names
 ADDRESS_DIFFERS = "address_differs"  # of a check that every pod passed, and what answers at the address did not
+NOT_LOADABLE = "model_not_loadable"  # of pods that start and whose log says so; details: version, final
 # Codes of failures that say something of the version that was tried. All others, such as those of a server out of reach, of test
 # data that are not there or of a right that is missing, only say that it could not be tried.
 TELLING = frozenset({
@@ -84,7 +85,9 @@ def after_failure(
     elif check_mode:
         message = "Version %s failed. A run without --check goes back to version %s." % (version, before)
     else:
-        message = "Version %s failed and was withdrawn, and version %s serves on every replica." % (version, before)
+        message = "Version %s failed and was withdrawn, and version %s serves on every replica%s." % (
+            version, before, " that has started" if _code(failed) == NOT_LOADABLE else "",
+        )
         if before in unchecked(listed["versions"]):
             message += " That one never passed its check either: playbooks/site.yml checks it."
     return {
@@ -142,6 +145,12 @@ def _why_it_stays(status: Facts, listed: Facts, version: int | None, before: int
     return ""
 
 
+def load_failed(failed: Facts) -> int | None:
+    """The version that pods cannot load, and never will; None where that is not what failed."""
+    details = (failed.get("failure") or {}).get("details") or {}
+    return int(details["version"]) if _code(failed) == NOT_LOADABLE and details.get("final") else None
+
+
 def tells_of_version(failed: Facts, version: int, had_pods: bool = True) -> bool:
     """Does a failure say something of the version that was tried, or only that it could not be tried?
 
@@ -150,6 +159,8 @@ def tells_of_version(failed: Facts, version: int, had_pods: bool = True) -> bool
     failure = failed.get("failure") or {}
     if failure.get("code") == ADDRESS_DIFFERS:
         return False
+    if failure.get("code") == NOT_LOADABLE:
+        return load_failed(failed) == version
     if failure.get("code") == "version_not_available":
         reports = (failure.get("details") or {}).get("replicas")
         if reports is None:  # of model_config, which says so only where a server did

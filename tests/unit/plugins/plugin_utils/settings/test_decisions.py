@@ -110,6 +110,23 @@ def test_what_becomes_of_a_version_whose_trial_failed(status, entries, version, 
         assert found["serves"] == serves
 
 
+def unloadable(version, final):
+    return {"failure": {"code": "model_not_loadable", "details": {"pod": "a", "version": version, "final": final}}}
+
+
+@pytest.mark.parametrize(("failed", "version"), [
+    (unloadable(2, True), 2), (unloadable(2, False), None), ({"failure": {"code": "no_version", "details": {"version": 2}}}, None),
+    ({"msg": "template error"}, None),
+])
+def test_which_version_pods_cannot_load(failed, version):
+    assert decisions.load_failed(failed) == version
+
+
+def test_what_no_pod_can_load_serves_nowhere():
+    found = decisions.after_failure(LATEST, listed(entry(1, YES), entry(2, None)), 2, unloadable(2, True))
+    assert found["goes_back"] and "version 1 serves on every replica that has started." in found["message"]
+
+
 def test_what_hangs_is_withdrawn_first():
     for code, hangs in (("reload_blocked", True), ("error_rate_exceeded", False)):
         found = decisions.after_failure(PINNED, listed(entry(1, YES), entry(2, None)), 2, {"failure": {"code": code}})
@@ -160,6 +177,9 @@ HAS = report("a", mnist={1: "END", 2: "AVAILABLE"})
     ({"failure": {"code": "requests_failed"}, "thresholds": [{"key": "max_failed_requests", "passed": False}]}, False),
     ({"failure": {"code": "requests_failed"}, "replicas": [{"errors": {"UNAVAILABLE": 3, "DEADLINE_EXCEEDED": 1}}]}, False),
     ({"failure": {"code": "requests_failed"}, "replicas": [{"errors": {"UNAVAILABLE": 3}}, {"errors": {"INTERNAL": 1}}]}, True),
+    # Pods that start anew cannot load it, or another one.
+    (unloadable(2, True), True), (unloadable(2, False), False), (unloadable(3, True), False),
+    ({"failure": {"code": "model_not_loadable"}}, False),
     # Every pod passed.
     ({"failure": {"code": "address_differs"}, "thresholds": [{"key": "max_error_rate", "passed": False}]}, False),
     # It does not load.
