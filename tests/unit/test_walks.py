@@ -35,7 +35,7 @@ FILES = {
 # --- the steps of the driver are those of the playbooks ---
 
 def steps_of(tasks):
-    """(action, condition) of each task of a file, blocks and what rescues them included."""
+    """(action, condition) of each task of a file, blocks and what rescues them included, whose condition is not told again."""
     for task in tasks:
         action, arguments = next(
             ((name.rpartition(".")[2], value) for name, value in task.items() if "." in name), (None, None))
@@ -189,7 +189,7 @@ class Walk:
         """What was found wrong and never passed is left only where there is nothing to go back to."""
         if not eye.records.get(version, {}).get("published") or eye.passed(version):
             return
-        older = [other for other in eye.live if other < version]
+        older = [other for other in eye.live if other < version and not eye.records.get(other, {}).get("withdrawn")]
         there = [other for other in older if not self.world.load_error(other)]
         # Where servers take the highest, a broken one in between is in the way.
         assert not there or (self.world.policy == "latest" and (max(older) not in there or max(eye.live) > version)), self.story
@@ -301,6 +301,14 @@ def test_what_new_pods_cannot_load_goes_back(world, policy):
     said = run(world, "site", archive(1), policy)
     assert said.startswith("Version 2 failed and was withdrawn, and version 1 serves on every replica that has started. Pod pod-2 ")
     assert world.on_disk() == [1] and [server.available("mnist") for server in world.servers] == [{1}, {1}] and not world.starting
+
+
+def test_what_was_measured_is_said_where_going_back_fails_as_well(world, monkeypatch):
+    assert run(world, "site", archive(1), "latest") == ""
+    monkeypatch.setattr(Playbooks, "withdraw", lambda playbooks, *arguments: playbooks.fail("The NAS is gone."))
+    said = run(world, "publish", archive(2, BAD), False)
+    assert said.startswith("Version 2 failed, and going back to version 1 failed as well: once that is mended, playbooks/rollback.yml")
+    assert said.endswith(" error rate 89.3% Going back: The NAS is gone.") and sorted(world.on_disk()) == [1, 2]
 
 
 def test_what_is_slow_to_load_is_waited_for(world):

@@ -472,9 +472,13 @@ class Playbooks:
         self.versions()
         self.step("set_fact")
         outcome = decisions.after_failure(self.status, self.listed, tried, whole(failure))
-        self.step("go_back.yml", when="__outcome.goes_back")
         if outcome["goes_back"]:
-            self.go_back(outcome["withdraw"], outcome["serves"], outcome["reason"], outcome["hangs"])
+            try:
+                self.step("go_back.yml")
+                self.go_back(outcome["withdraw"], outcome["serves"], outcome["reason"], outcome["hangs"])
+            except Failed as second:
+                self.step("fail")
+                self.fail("%s %s" % (outcome["unfinished"], second.result["msg"]))
         self.step("fail")
         self.fail(outcome["message"])
 

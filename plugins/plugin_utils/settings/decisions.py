@@ -72,10 +72,11 @@ def trial(status: Facts, published: Facts, version: int) -> dict[str, Any]:
 def after_failure(
     status: Facts, listed: Facts, version: int | None, failed: Facts, check_mode: bool = False,
 ) -> dict[str, Any]:
-    """What becomes of a version whose trial failed: {goes_back, withdraw, serves, hangs, reason, message}.
+    """What becomes of a version whose trial failed: {goes_back, withdraw, serves, hangs, reason, message, unfinished}.
 
     status: serving_status. listed: model_versions. version: what was tried, None where that is not known. failed: the result of
-    the task that failed. hangs: a server hangs in loading it. The message says first what became of it, then what was measured.
+    the task that failed. hangs: a server hangs in loading it. The message says first what became of it, then what was measured;
+    unfinished is what stands before the reason where going back fails as well.
     """
     reason = str(failed.get("msg") or "no reason is known.")
     before = _before(status, listed, version)
@@ -93,6 +94,10 @@ def after_failure(
     return {
         "goes_back": not because and not check_mode, "withdraw": [version], "serves": before, "reason": reason,
         "hangs": _code(failed) == HANGS, "message": "%s %s" % (message, reason),
+        "unfinished": (
+            "Version %s failed, and going back to version %s failed as well: once that is mended, playbooks/rollback.yml does it, or the"
+            " next run of playbooks/site.yml. %s Going back:" % (version, before, reason)
+        ),
     }
 
 
@@ -105,7 +110,8 @@ def _before(status: Facts, listed: Facts, version: int | None) -> int | None:
     """The version that serves where this one is taken away; None where there is none that could."""
     if status.get("stable") not in (None, version):
         return int(status["stable"])
-    lower = {number: entry for number, entry in _live(listed).items() if number < (version or 0)}
+    # A withdrawal that was begun is finished before the next one.
+    lower = {number: entry for number, entry in _live(listed).items() if number < (version or 0) and not entry.get("unfinished")}
     if status.get("policy") != "pinned":  # servers take the highest, whatever it is
         highest = max(lower, default=None)
         return highest if highest and lower[highest]["servable"] else None

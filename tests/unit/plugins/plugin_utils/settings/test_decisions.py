@@ -86,6 +86,8 @@ ALONE = "there is no older version to go back to"
     (LATEST, [entry(1, YES, "withdrawn"), entry(2, None)], 2, None, ALONE),
     (LATEST, [entry(1, None, servable=False), entry(2, None)], 2, None, ALONE),
     (LATEST, [entry(1, YES), entry(2, servable=False), entry(3, None)], 3, None, ALONE),  # servers would take 2
+    (LATEST, [entry(1, YES), entry(2, YES, unfinished=True), entry(3, None)], 3, 1, "version 1 serves on every replica. 89.3%"),
+    (LATEST, [entry(2, YES, unfinished=True), entry(3, None)], 3, None, ALONE),
     # Somebody else was quicker.
     (LATEST, [entry(1, YES), entry(2, None), entry(3, None)], 2, None, "version 3 is live by now"),
     (LATEST, [entry(1, YES), entry(2, None, "withdrawn")], 2, None, "not live on the NAS"),
@@ -108,6 +110,8 @@ def test_what_becomes_of_a_version_whose_trial_failed(status, entries, version, 
     assert words in found["message"] and found["message"].endswith("89.3% is over 15%.") and found["reason"] == "89.3% is over 15%."
     if serves:
         assert found["serves"] == serves
+        assert "going back to version %d failed as well" % serves in found["unfinished"]
+        assert found["unfinished"].endswith(" 89.3% is over 15%. Going back:")
 
 
 def unloadable(version, final):
