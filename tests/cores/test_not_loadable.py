@@ -1,4 +1,4 @@
-"""Pods that start anew, and a version that no server can load. Told in order."""
+"""A version that no server can load, where pods start anew; and a going back that fails. Told in order."""
 from __future__ import annotations
 
 from test_latest import good
@@ -47,3 +47,13 @@ def test_a_stable_version_that_new_pods_cannot_load_goes_back(world, play):
     assert run.rc == 2 and "version 1 serves on every replica that has started." in run.failures
     config = world.cluster.get("v1", "configmaps", "mnist-deploy-model-config")["data"]["models.config"]
     assert world.versions() == [1] and "versions: 1" in config and "versions: 2" not in config
+
+
+def test_where_going_back_fails_as_well_both_are_said(world, play):
+    good(play("teardown", model_delete_data=True))
+    good(play("site"))
+    (world.base / ".withdrawn").write_text("in the way")
+    run = play("publish", model_archive=world.bad_archive(2))
+    last = run.failures.splitlines()[-1].partition(": ")[2]
+    assert run.rc == 2 and last.startswith("Version 2 failed, and going back to version 1 failed as well: ") and "100.0%" in last
+    assert "Going back: " in last and "Not a directory" in last

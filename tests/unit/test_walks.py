@@ -182,12 +182,12 @@ class Walk:
             if self.world.servers[0].memory[version] == BAD and "Version %d failed" % version in words:
                 self.judge_left(version, eye)
         broken = re.search(r"cannot load version (\d+)", words)
-        if broken and int(broken[1]) in eye.live:
+        if broken:
             self.judge_left(int(broken[1]), eye)
 
     def judge_left(self, version, eye):
         """What was found wrong and never passed is left only where there is nothing to go back to."""
-        if not eye.records.get(version, {}).get("published") or eye.passed(version):
+        if version not in eye.live or not eye.records.get(version, {}).get("published") or eye.passed(version):
             return
         older = [other for other in eye.live if other < version and not eye.records.get(other, {}).get("withdrawn")]
         there = [other for other in older if not self.world.load_error(other)]
