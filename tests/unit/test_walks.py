@@ -27,8 +27,9 @@ FILES = {
     "failed_rollout": "playbooks/tasks/failed_rollout.yml", "go_back": "playbooks/tasks/go_back.yml",
     "withdraw": "playbooks/tasks/withdraw.yml", "show_versions": "playbooks/tasks/show_versions.yml",
     "serving": "roles/serving/tasks/main.yml", "serving_install": "roles/serving/tasks/install.yml",
-    "serving_pin": "roles/serving/tasks/pin.yml", "serving_settle": "roles/serving/tasks/settle.yml",
-    "serving_candidate": "roles/serving/tasks/candidate.yml", "serving_promote": "roles/serving/tasks/promote.yml",
+    "serving_upgrade": "roles/serving/tasks/upgrade.yml", "serving_pin": "roles/serving/tasks/pin.yml",
+    "serving_settle": "roles/serving/tasks/settle.yml", "serving_candidate": "roles/serving/tasks/candidate.yml",
+    "serving_promote": "roles/serving/tasks/promote.yml",
 }
 
 

@@ -545,6 +545,14 @@ class Playbooks:
 
     def serving_install(self, policy):
         self.step("preflight.yml", when="serving_look is not defined")
+        self.step("upgrade.yml", when="serving_look.upgrade or (__serving_settings.pinned and serving_look.model_config is none)")
+        if self.look["upgrade"] or (policy == "pinned" and self.look["model_config"] is None):
+            self.serving_upgrade(policy)
+        self.step("settle.yml", when="serving_look.model_config is not none")
+        if self.look["model_config"] is not None:
+            self.serving_settle(policy)
+
+    def serving_upgrade(self, policy):
         self.step("release_unlock", when="serving_look.unlock")
         self.step("release_namespace", when="not serving_look.namespace_exists")
         self.step("pin.yml", when="__serving_settings.pinned")
@@ -555,9 +563,6 @@ class Playbooks:
         if self.look["upgrade"]:
             self.world.policy = policy
             self.world.start()
-        self.step("settle.yml", when="serving_look.model_config is not none")
-        if self.look["model_config"] is not None:
-            self.serving_settle(policy)
 
     def serving_wait(self):
         self.world.rest()
