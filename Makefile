@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-all offline on-the-lab bench bench-check load setup collection lab browser lint sanity unit cores matrix mutants \
-  molecule integration clean
+  fuzz molecule integration clean
 
 VENV := .venv
 unexport PYTHONDONTWRITEBYTECODE # where it is set, every run compiles again all that it imports
@@ -30,6 +30,7 @@ on-the-lab: molecule integration
 
 bench: setup lab ## our unchanged run against the tutorial's own commands; our check against the tutorial's client and ghz
 	@$(IN_LAB) python benchmarks/tutorial.py
+	@$(IN_LAB) python benchmarks/publish.py
 	@$(IN_LAB) python benchmarks/check.py
 
 bench-check: setup lab
@@ -83,6 +84,17 @@ matrix: setup ## unit tests, playbooks and sanity on every ansible-core, with ol
 mutants: setup ## do the unit tests notice a wrong line? SEED=1 COUNT=500
 	$(VENV)/bin/python tests/mutants.py --seed $(or $(SEED),1) --count $(or $(COUNT),500)
 
+FUZZ := .venv-fuzz
+
+$(FUZZ)/.ready:
+	python3.11 -m venv $(FUZZ)
+	$(FUZZ)/bin/pip install --quiet atheris numpy protobuf
+	touch $@
+
+fuzz: $(FUZZ)/.ready ## do readers of other people's files refuse what is no such file? SECONDS_EACH=600 TARGET=all
+	@for target in $(or $(TARGET),$$($(FUZZ)/bin/python tests/fuzz.py 2>&1 | sed -n 's/^Targets: //p')); do \
+	  echo "$$target"; $(FUZZ)/bin/python tests/fuzz.py $$target $(or $(SECONDS_EACH),600) || exit; done
+
 molecule: setup lab
 	$(IN_LAB) cd extensions && molecule test --all
 
@@ -96,4 +108,4 @@ integration: setup lab browser
 
 clean: ## take the lab down and remove what make installed in this clone; the lab's cache stays
 	tests/lab/lab down
-	rm -rf $(VENV) .venv-matrix collections/ansible_collections
+	rm -rf $(VENV) .venv-fuzz .venv-matrix collections/ansible_collections

@@ -53,6 +53,7 @@ PREFIX = "ansible_collections.mlops.tf_serving."
 FURTHER: dict[str, list[str]] = {
     "plugins/filter/": ["tests/unit/plugins/filter/test_filters.py"],
     "plugins/action/": ["tests/unit/test_action_specs.py"],
+    "plugins/module_utils/nas/lifecycle.py": ["tests/unit/plugins/module_utils/nas/test_versions.py"],
     "plugins/plugin_utils/specs.py": ["tests/unit/test_action_specs.py"],
     "plugins/plugin_utils/settings/": [
         "tests/unit/plugins/plugin_utils/settings/test_settle.py", "tests/unit/test_argument_specs.py",

@@ -13,16 +13,10 @@ from ansible.errors import AnsibleError
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import warmup
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.look import file_sha256
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import (
-    PUBLISH,
-    PUBLISH_RULES,
-    Request,
-    checksum_mismatch,
-)
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import dataset
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import PUBLISH, PUBLISH_RULES, Request
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import dataset, signatures
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, Options, require
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.node_action import NodeAction
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.node_action import NodeAction, archive_sha256
 
 
 class ActionModule(NodeAction):
@@ -52,6 +46,9 @@ class ActionModule(NodeAction):
                 "unverified: the archive is known by the headers of the web server only; set model_checksum: %s"
                 % answer["checksum"]
             ]
+        remarks += signatures.cannot_be_checked(answer.get("signatures") or {})
+        if answer["changed"] and answer["left_out"]:
+            remarks.append("left out of the archive, for the model needs none of it: %s" % ", ".join(answer["left_out"][:5]))
         return {**answer, "remarks": remarks, "up_to_date": not (answer["changed"] or answer.get("needs"))}
 
     def _archive(self, wanted: str, checksum: str | None) -> tuple[str, str]:
@@ -68,15 +65,7 @@ class ActionModule(NodeAction):
                 "model_archive %s is a folder. Pack it (tar -czf mnist.tar.gz mnist/1) and name the archive." % path,
                 "archive_is_folder",
             )
-        try:
-            digest = file_sha256(path)
-        except OSError as error:
-            raise Error(
-                "model_archive %s cannot be read on the controller: %s." % (path, error.strerror), "archive_unreadable"
-            ) from error
-        if checksum not in (None, digest):
-            raise checksum_mismatch(path, checksum, digest)
-        return path, digest
+        return path, archive_sha256(path, checksum)
 
     def _samples(self, request: Request) -> dict[str, Any]:
         require(("numpy",))

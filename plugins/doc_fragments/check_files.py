@@ -11,13 +11,14 @@ options:
   dataset:
     description:
       - Path on this host or http(s) URL of a folder with the files C(t10k-images-idx3-ubyte.gz) and
-        C(t10k-labels-idx1-ubyte.gz), which become the columns C(images) and C(labels).
-      - Or of one file, C(.npz), C(.npy), C(.csv), C(.jsonl), C(.tfrecord) (of tf.Example) or IDX, each maybe with C(.gz).
-      - Or a mapping of columns to files with one array each (C(.npy) or IDX).
+        C(t10k-labels-idx1-ubyte.gz), or others like them, which become the columns C(images) and C(labels).
+      - Or of one file, npz, npy, CSV, JSON lines, JSON, TFRecord (of tf.Example), IDX or Parquet (which takes pyarrow), each maybe
+        packed with gzip. What the file holds counts, not its name.
+      - Or a mapping of columns to files with one array each, or with columns of numbers, which are put side by side.
     type: raw
     required: true
   dataset_checksum:
-    description: Checksums as C(sha256:HEX) by file name.
+    description: Checksums of the files as they are on the server, as C(sha256:HEX) by file name.
     type: dict
     default: {}
   dataset_timeout:

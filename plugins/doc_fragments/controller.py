@@ -15,3 +15,18 @@ notes:
   - C(async) is refused, for there is no other process that could go on.
   - Libraries are looked for in the Python that C(ansible-playbook) runs in, whatever C(ansible_python_interpreter) says.
 """
+
+    # What changes nothing.
+    LOOKS = """
+options: {}
+attributes:
+  check_mode:
+    description: Changes nothing in any mode.
+    support: full
+  diff_mode:
+    description: Changes nothing.
+    support: none
+  idempotent:
+    description: Changes nothing.
+    support: full
+"""

@@ -41,6 +41,13 @@ options:
     description: Seconds for everything together.
     type: int
     default: 1800
+  saved_model_tags:
+    description:
+      - Tags of the graph that servers load, as their C(--saved_model_tags) has them. A SavedModel without a graph that has just
+        these is refused.
+    type: list
+    elements: str
+    default: [serve]
 requirements:
   - python >= 3.6 on the target, or what ansible-core asks for (3.7 with 2.17, 3.8 with 2.18 and 2.19, 3.9 from 2.20)
   - root on the target

@@ -43,7 +43,8 @@ RETURN = """
 _raw:
   description:
     - For each term C(tests), their number, and C(columns), for each the C(type) (as C(uint8), C(float32) or C(string)) and the
-      C(shape), the number of tests first.
+      C(shape), the number of tests first. C(left_out) has what is no column, with the reason, and C(remarks) what was decided about
+      the files.
   type: list
   elements: dict
 """

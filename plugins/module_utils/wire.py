@@ -7,6 +7,7 @@ from typing import Iterator, List, Tuple, Union
 
 Data = Union[bytes, bytearray, memoryview, mmap.mmap]
 Span = Tuple[int, int]  # where something begins, and where what follows it begins
+Value = Union[int, Span, bytes]  # of a field: a number, the span of what is nested, or as many bytes as its kind always has
 
 
 class Malformed(Exception):
@@ -28,13 +29,13 @@ def varint(data: Data, at: int, end: int) -> Tuple[int, int]:
     raise Malformed("a number at byte %d does not end" % at)
 
 
-def fields(data: Data, span: Span) -> Iterator[Tuple[int, Union[int, Span, None]]]:
-    """(field number, value) of one message; value is a number, or the span of what is nested."""
+def fields(data: Data, span: Span) -> Iterator[Tuple[int, Value]]:
+    """(field number, value) of one message."""
     at, end = span
     while at < end:
         tag, at = varint(data, at, end)
         number, kind = tag >> 3, tag & 7
-        value: Union[int, Span, None] = None
+        value: Value
         if kind == 0:
             value, at = varint(data, at, end)
         elif kind == 2:
@@ -42,7 +43,8 @@ def fields(data: Data, span: Span) -> Iterator[Tuple[int, Union[int, Span, None]
             at = start + length
             value = (start, at)
         elif kind in (1, 5):
-            at += 8 if kind == 1 else 4
+            start, at = at, at + (8 if kind == 1 else 4)
+            value = bytes(data[start:at])
         else:
             raise Malformed("wire type %d at byte %d" % (kind, at))
         if number == 0 or at > end:
@@ -51,7 +53,7 @@ def fields(data: Data, span: Span) -> Iterator[Tuple[int, Union[int, Span, None]
 
 
 def messages(data: Data, span: Span, wanted: int) -> Iterator[Span]:
-    """The spans of a message field; a number in its place means that this is another kind of file."""
+    """The spans of a message field; another kind of value in its place means that this is another kind of file."""
     for number, value in fields(data, span):
         if number == wanted:
             if not isinstance(value, tuple):

@@ -19,6 +19,7 @@ author:
   - The mlops.tf_serving developers (@mlops)
 extends_documentation_fragment:
   - mlops.tf_serving.controller
+  - mlops.tf_serving.controller.looks
   - mlops.tf_serving.check_files
 requirements:
   - python >= 3.10
@@ -26,16 +27,6 @@ requirements:
   - protobuf >= 4.25
   - numpy >= 1.24
   - matplotlib and jinja2, for O(report)
-attributes:
-  check_mode:
-    description: Changes nothing in any mode.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
-  idempotent:
-    description: Changes nothing.
-    support: full
 options:
   labels:
     description:
@@ -100,6 +91,16 @@ columns:
   sample:
     images: {type: uint8, shape: [1000, 28, 28]}
     labels: {type: uint8, shape: [1000]}
+left_out:
+  description: Columns of the files that cannot be sent, each with the reason.
+  returned: success
+  type: dict
+  sample: {notes: line 3 has no value}
+remarks:
+  description: Sentences on what was decided about the files, such as which encoding a text is in, or that its first line names nothing.
+  returned: success
+  type: list
+  elements: str
 compares:
   description: Whether the check will compare answers with something. It will not where it only records O(golden) or O(record).
   returned: success

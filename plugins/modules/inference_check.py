@@ -73,6 +73,8 @@ options:
       - Column of the dataset (or a list of columns, which are put side by side) by name of the model's input. Of a classify
         or regress signature, by name of the feature of its tf.Example.
       - Empty means the columns of the same names; a single input takes the only column that is not O(labels).
+      - "A number, C(true), C(false) or C({value: ...}) is no column but a value that all tests get, such as C({keep_prob: 1.0}):
+        once in a request where the input is one value for a whole request, else with each test."
     type: dict
     default: {}
   output:
@@ -83,7 +85,7 @@ options:
     default: ""
   labels:
     description:
-      - Column with the expected answers. Empty means C(labels), C(label) or C(y), if there is one.
+      - Column with the expected answers. Empty means C(labels), C(label), C(y), C(y_test) or C(test_labels), if there is one.
       - Without labels there has to be O(golden).
       - One that is no class of the model, by the size of its output, is an error, for it can never be answered right.
     type: str

@@ -31,15 +31,18 @@ options:
   state:
     description:
       - V(present) publishes O(archive).
-      - V(absent) deletes every version of the model and the base path, unless something else than versions lies in it.
+      - V(absent) deletes the versions that were published with this module and that nobody has changed since, and what is empty
+        then. What else lies in the base path is left, see RV(left).
     type: str
     choices: [present, absent]
     default: present
   archive:
     description:
       - C(http://) or C(https://) URL, C(file:///PATH) on the target, or a path on the controller.
-      - C(.tar.gz), C(.tgz), C(.tar) or C(.zip); its content says which. It holds one version in a folder with an integer
-        name, such as C(mnist/1/saved_model.pb), or, with O(version), in any folder or none.
+      - C(.tar), packed with gzip, bzip2, xz, zstd (Python 3.14, or the module C(zstandard)) or not at all, or C(.zip); its content
+        says which. It holds one version in a folder with an integer name, such as C(mnist/1/saved_model.pb), or, with O(version),
+        in any folder or none.
+      - A link to a file of the same archive becomes a copy of it. Links outside the version's folder are RV(left_out).
       - Required if O(state=present).
     type: str
   archive_copy:
@@ -64,6 +67,11 @@ options:
       - Whether to refuse a version that is lower than the highest live one. Servers that take the highest would never load it.
     type: bool
     default: false
+  server_release:
+    description:
+      - Release of TensorFlow Serving that shall load the version, such as V(2.15.1). Before 2.4 a server answers only to
+        signatures whose method is one of its own. Empty where that is not known.
+    type: str
   warmup:
     description:
       - Number of images of O(warmup_dataset) that are written into a new version as warm-up requests, at most 1000. 0 for none.
@@ -169,6 +177,11 @@ warmup:
   description: Number of warm-up requests in the version. Null in check mode if only the archive knows it.
   returned: with state present
   type: int
+left_out:
+  description: Members of the archive that were not unpacked, links outside the version's folder for one.
+  returned: with state present
+  type: list
+  elements: str
 tree:
   description: The base path as lines to show.
   returned: success
@@ -206,6 +219,11 @@ signatures:
       method: tensorflow/serving/predict
       inputs: {images: "float32[-1,784]"}
       outputs: {scores: "float32[-1,10]"}
+left:
+  description: What lies where only this collection's own is expected, as sentences. Others put it there, and it is left alone.
+  returned: success
+  type: list
+  elements: str
 published:
   description: When the version was published (UTC). Null in check mode if only the archive knows it.
   returned: with state present

@@ -36,6 +36,13 @@ options:
     description: Why they are withdrawn, for people.
     type: str
     default: withdrawn by hand
+  target:
+    description:
+      - Version that the model goes back to. Refused where it is not live or no server could load it, as after another run has
+        pruned it.
+      - It is noted in its record, and not pruned until the model goes back to another one, whatever O(in_use) says, for that was
+        read from the servers before.
+    type: int
   keep:
     description:
       - Number of live versions to keep, the highest ones; of the data of withdrawn versions as many. 0 keeps all.
@@ -138,6 +145,11 @@ path:
   description: The base path.
   returned: success
   type: str
+left:
+  description: What lies where only this collection's own is expected, as sentences. Others put it there, and it is left alone.
+  returned: success
+  type: list
+  elements: str
 failure:
   description: What went wrong, for programs. C(message), C(code) and C(details).
   returned: failure
@@ -146,14 +158,14 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import versions
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import lifecycle
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import VERSIONS
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.run import run
 
 
 def main():
     module = AnsibleModule(argument_spec=VERSIONS, supports_check_mode=True)
-    run(module, versions.versions, only_looks=lambda request: not request.acts)
+    run(module, lifecycle.versions, only_looks=lambda request: not request.acts)
 
 
 if __name__ == "__main__":

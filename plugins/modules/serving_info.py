@@ -21,6 +21,7 @@ author: The mlops.tf_serving developers (@mlops)
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - mlops.tf_serving.controller
+  - mlops.tf_serving.controller.looks
   - mlops.tf_serving.release
 requirements:
   - python >= 3.10
@@ -46,16 +47,6 @@ options:
     description: Names of the pods that were there before this run. If not given, all count as older.
     type: list
     elements: str
-attributes:
-  check_mode:
-    description: Changes nothing in any mode.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
-  idempotent:
-    description: Changes nothing.
-    support: full
 """
 
 EXAMPLES = """

@@ -17,6 +17,7 @@ author: The mlops.tf_serving developers (@mlops)
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - mlops.tf_serving.controller
+  - mlops.tf_serving.controller.looks
   - mlops.tf_serving.release
   - mlops.tf_serving.release.model_name
 requirements:
@@ -41,16 +42,6 @@ options:
   binary_path:
     description: Path of the Helm binary. By default C(helm) is looked for in C(PATH).
     type: path
-attributes:
-  check_mode:
-    description: Changes nothing in any mode.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
-  idempotent:
-    description: Changes nothing.
-    support: full
 """
 
 EXAMPLES = """
@@ -73,11 +64,18 @@ upgrade:
 upgrade_because:
   description:
     - Why, as words. V(no_release), V(not_deployed) (by its record), V(objects_missing), V(values), V(chart_name),
-      V(chart_version), V(chart_templates), V(chart_values), V(chart_schema).
+      V(chart_version), V(chart_templates), V(chart_values), V(chart_schema), V(edited).
   returned: success
   type: list
   elements: str
   sample: [values, chart_templates]
+edited:
+  description:
+    - Places in the chart's objects that somebody changed by hand, such as
+      C(Deployment.spec.template.spec.containers.serving.image).
+  returned: success
+  type: list
+  elements: str
 values_diff:
   description: Lines of a unified diff between the values that the release has and O(values).
   returned: success

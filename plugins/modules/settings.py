@@ -18,6 +18,7 @@ description:
 author: The mlops.tf_serving developers (@mlops)
 extends_documentation_fragment:
   - mlops.tf_serving.controller
+  - mlops.tf_serving.controller.looks
 options:
   sections:
     description: Whose variables to look at, by role. All, if it is not given.
@@ -40,16 +41,6 @@ options:
       - A V(model_archive) that was given at launch is refused for more than one model where O(required) is not given.
     type: bool
     default: false
-attributes:
-  check_mode:
-    description: Changes nothing in any mode.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
-  idempotent:
-    description: Changes nothing.
-    support: full
 seealso:
   - plugin: mlops.tf_serving.settings
     plugin_type: lookup

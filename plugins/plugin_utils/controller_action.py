@@ -68,6 +68,8 @@ class ControllerAction(ActionBase):
             answer = {"changed": False, **self.act(checked.validated_parameters)}
         except Error as error:
             answer = failed(error)
+        finally:
+            _forget_credentials()
         if self._warnings:
             answer["warnings"] = self._warnings
         shown: Answer = remove_values(answer, checked._no_log_values)
@@ -82,6 +84,13 @@ class ControllerAction(ActionBase):
         variables: dict[str, str] = {}
         self._compute_environment_string(variables)
         os.environ.update({name: str(value) for name, value in variables.items()})
+
+
+def _forget_credentials() -> None:
+    """Kubernetes' client keeps a kubeconfig's certificates and keys in files until its process ends, and a fork's end it misses."""
+    client = sys.modules.get("kubernetes.config.kube_config")
+    if client is not None:
+        client._cleanup_temp_files()
 
 
 def failed(error: Error) -> Answer:

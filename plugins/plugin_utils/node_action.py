@@ -15,7 +15,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Request, given
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.look import file_sha256
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Request, checksum_mismatch, given
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, Options, failed, show_more
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.failures import brief
 
@@ -29,9 +30,13 @@ class NodeAction(ActionBase):
 
     task_vars: Options
 
-    def act(self, options: Options, request: Request) -> Answer:
+    def act(self, options: Options, request: Any) -> Answer:
         """options: the task's, without empty ones. request: the same, checked."""
         return self.on_node(options)
+
+    def request(self, options: Options) -> Any:
+        """The options in one form; an Error for those that make no sense."""
+        return Request(options)
 
     def run(self, tmp: Any = None, task_vars: Options | None = None) -> Answer:
         super().run(tmp, task_vars)
@@ -42,7 +47,7 @@ class NodeAction(ActionBase):
             checked = ArgumentSpecValidator(self.SPEC, **self.RULES).validate(options)
             if checked.error_messages:
                 raise Error("; ".join(checked.error_messages), "option_invalid")
-            answer = brief(self.act(options, Request(checked.validated_parameters)))
+            answer = brief(self.act(options, self.request(checked.validated_parameters)))
         except Error as error:
             answer = failed(error)
         show_more(self._name(), answer)
@@ -110,6 +115,19 @@ class NodeAction(ActionBase):
                 " one beside it and set ansible_python_interpreter of that host, or name another model_node."
                 % (self._name(), *version, *floor), "node_python_old", python="%d.%d" % version,
             )
+
+
+def archive_sha256(path: str, wanted: str | None) -> str:
+    """The checksum of an archive on the controller, which has to be the wanted one."""
+    try:
+        digest = file_sha256(path)
+    except OSError as error:
+        raise Error(
+            "model_archive %s cannot be read on the controller: %s." % (path, error.strerror), "archive_unreadable"
+        ) from error
+    if wanted not in (None, digest):
+        raise checksum_mismatch(path, wanted, digest)
+    return digest
 
 
 def python_floor() -> tuple[int, int]:

@@ -299,11 +299,13 @@ class ApiServer:
         return 200, changed if dry else self.store(*key, changed)
 
     def listed(self, group, kind, namespace, selector):
-        wanted = dict(pair.split("=", 1) for pair in selector.split(",") if pair)
+        pairs = [pair.partition("=") for pair in selector.split(",") if pair]
+        wanted = {(name, value) for name, _equals, value in pairs if not name.endswith("!")}
+        others = {(name.rstrip("!"), value) for name, _equals, value in pairs if name.endswith("!")}
         items = [
             item for (its_group, its_kind, its_namespace, _name), item in sorted(self.objects.items())
             if (its_group, its_kind) == (group, kind) and namespace in ("", its_namespace)
-            and wanted.items() <= item["metadata"].get("labels", {}).items()]
+            and wanted <= item["metadata"].get("labels", {}).items() and not others & item["metadata"].get("labels", {}).items()]
         return {"kind": RESOURCES.get(group, {}).get(kind, "") + "List", "apiVersion": group, "metadata": {}, "items": items}
 
 

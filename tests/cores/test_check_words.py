@@ -82,7 +82,8 @@ def test_labels_that_fit_no_class_are_found_before_anything_is_deployed(world, p
     run = play("site", **misfit)
     assert run.rc == 2, run.failures
     assert "The test data do not fit the model: the labels are 1 to 10 (10 different ones)" in run.failures
-    assert "classes 0 to 9: 10 of 100 tests can never be answered right. Correct the labels" in run.failures
+    assert "classes 0 to 9: 10 of 100 tests can never be answered right; they count from 1 and the model from 0, so take 1 from each" \
+        " label. Correct the labels" in run.failures
     assert set(world.cluster.objects) == before
 
 

@@ -38,6 +38,7 @@ OFFICIAL_MODULES = [importlib.import_module(name) for name in (
 # These stand inside others.
 NESTED = {
     "Dim": "TensorShapeProto", "ServableVersionPolicy": "FileSystemStoragePathSourceConfig", "Specific": "ServableVersionPolicy",
+    "CooSparse": "TensorInfo", "CompositeTensor": "TensorInfo",
 }
 
 

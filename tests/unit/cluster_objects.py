@@ -44,12 +44,13 @@ def chart_in_record(folder=CHART):
     }
 
 
-def record(version=1, status="deployed", values=None, chart=None, **metadata):
+def record(version=1, status="deployed", values=None, chart=None, manifest="", **metadata):
     """Helm's Secret, without its name."""
     body = {
         "name": "mnist-deploy", "version": version, "namespace": "default",
         "info": {"status": status, "last_deployed": "2026-11-25T11:00:00Z"},
         "chart": chart_in_record() if chart is None else chart, "config": VALUES if values is None else values,
+        "manifest": manifest,
     }
     return {
         "metadata": {

@@ -105,15 +105,25 @@ class Api:
     def _get(self, request):
         if request.path in self.objects:
             return 200, copy.deepcopy(self.objects[request.path])
-        return NOT_FOUND if PATH.fullmatch(request.path)["name"] else (200, {"kind": "List", "items": self._selected(request)})
+        if PATH.fullmatch(request.path)["name"]:
+            return NOT_FOUND
+        items, begin, most = self._selected(request), int(request.query.get("continue") or 0), int(request.query.get("limit") or 0)
+        rest = {"continue": str(begin + most)} if most and begin + most < len(items) else {}
+        items = items[begin:begin + most] if most else items
+        if "as=PartialObjectMetadataList" in request.headers.get("accept", ""):
+            items = [{"metadata": item["metadata"]} for item in items]
+        return 200, {"kind": "List", **({"metadata": rest} if rest else {}), "items": items}
 
     def _selected(self, request):
-        labels = dict(pair.split("=") for pair in request.query.get("labelSelector", "").split(",") if pair)
+        pairs = [pair for pair in request.query.get("labelSelector", "").split(",") if pair]
+        labels = dict(pair.split("=") for pair in pairs if "!=" not in pair)
+        others = dict(pair.split("!=") for pair in pairs if "!=" in pair)
         fields = dict(pair.split("=") for pair in request.query.get("fieldSelector", "").split(",") if pair)
         return [
             copy.deepcopy(thing) for path, thing in self.objects.items()
             if path.startswith(request.path + "/") and path.count("/") == request.path.count("/") + 1
             and labels.items() <= thing["metadata"].get("labels", {}).items()
+            and not others.items() & thing["metadata"].get("labels", {}).items()
             and all(_field(thing, name) == value for name, value in fields.items())
         ]
 

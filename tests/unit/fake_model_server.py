@@ -17,6 +17,7 @@ FLOAT, STRING = 1, 7
 
 def tensor_info(dtype, *shape):
     info = messages().TensorInfo(dtype=dtype)
+    info.tensor_shape.SetInParent()  # of a scalar, it is there and empty
     for size in shape:
         info.tensor_shape.dim.add(size=size)
     return info

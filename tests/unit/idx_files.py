@@ -6,7 +6,7 @@ import struct
 
 import numpy
 
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.dataset import IMAGES, LABELS
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.places import IMAGES, LABELS
 
 
 def idx(array, kind=8):

@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
+import json
 import os
 import re
 import signal
@@ -12,7 +14,7 @@ import pytest
 from saved_models import model_files, tar, under
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import publish, staging, versions
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import lifecycle, publish, staging
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Request
 
 ONE = tar(under("mnist/1", model_files()))
@@ -64,7 +66,7 @@ class Nas:
         return publish.absent(str(self.root), self.request(**options), check_mode)
 
     def versions(self, check_mode=False, **options):
-        return versions.versions(str(self.root), self.request(**options), check_mode)
+        return lifecycle.versions(str(self.root), self.request(**options), check_mode)
 
     @contextlib.contextmanager
     def unchanged(self):
@@ -87,6 +89,14 @@ class Nas:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
 
+    def leave_behind(self, files=()):
+        """What a run leaves that dies: the folder that it worked in, and the lock that names it."""
+        folder = self.root / self.base / "../.staging-mnist/run-0123456789abcdef"
+        folder.mkdir(parents=True)
+        for name in files:
+            (folder / name).write_bytes(b"half of it")
+        (folder.parent / "lock").write_text(json.dumps({"folders": {folder.name: folder.stat().st_ino}}))
+
     def recorded(self, monkeypatch):
         """A list of all that is synced and renamed from now on, as paths below the base path or the staging folder."""
         events = []
@@ -98,9 +108,11 @@ class Nas:
         def fsync(descriptor):
             events.append("sync " + short(os.readlink("/proc/self/fd/%d" % descriptor)))
 
-        def rename(source, target):
-            events.append("rename %s %s" % (short(source), short(target)))
-            real(source, target)
+        def rename(source, target, src_dir_fd, dst_dir_fd):
+            events.append("rename %s %s" % tuple(
+                short(os.path.join(os.readlink("/proc/self/fd/%d" % folder), name))
+                for name, folder in ((source, src_dir_fd), (target, dst_dir_fd))))
+            real(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
 
         real = os.rename
         monkeypatch.setattr(os, "fsync", fsync)
@@ -111,6 +123,15 @@ class Nas:
 CHANGES = ("mkdir", "rmdir", "rename", "unlink", "fsync", "open", "ftruncate", "pwrite", "write", "close")
 
 
+def changes_nothing(name, args):
+    """Is this call of one of them on the way to something only: a folder that is opened, a file that was read?"""
+    if name == "open":
+        return not args[1] & (os.O_WRONLY | os.O_RDWR)
+    with contextlib.suppress(OSError):
+        return name == "close" and not fcntl.fcntl(args[0], fcntl.F_GETFL) & (os.O_WRONLY | os.O_RDWR)
+    return False
+
+
 def run_and_die(work, step):
     """Run work() in a child that gets SIGKILL before its step-th system call that changes a file. True if it got there."""
     child = os.fork()
@@ -118,16 +139,16 @@ def run_and_die(work, step):
         try:
             left = [step]
 
-            def deadly(real):
+            def deadly(name, real):
                 def call(*args, **kwargs):
-                    left[0] -= 1
+                    left[0] -= not changes_nothing(name, args)
                     if left[0] == 0:
                         os.kill(os.getpid(), signal.SIGKILL)
                     return real(*args, **kwargs)
                 return call
 
             for name in CHANGES:
-                setattr(os, name, deadly(getattr(os, name)))
+                setattr(os, name, deadly(name, getattr(os, name)))
             work()
         finally:
             os._exit(0)
@@ -148,7 +169,7 @@ def run_and_stop(work, step):
 
     def deadly(name):
         def call(*args, **kwargs):
-            if threading.get_ident() != thread:
+            if threading.get_ident() != thread or changes_nothing(name, args):
                 return real[name](*args, **kwargs)
             left[0] -= 1
             if left[0] <= 0:

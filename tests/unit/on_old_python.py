@@ -26,7 +26,7 @@ sys.path.append(os.path.dirname(os.path.abspath(__file__)))
 saved_models = importlib.import_module("saved_models")
 nas = {
     name: sys.modules["%s.plugins.module_utils.nas.%s" % (PACKAGE, name)]
-    for name in ("mount", "options", "publish", "versions", "warmup")
+    for name in ("mount", "options", "publish", "lifecycle", "warmup")
 }
 
 
@@ -46,9 +46,9 @@ def main(folder):
     assert (first["changed"], first["versions"], first["warmup"]) == (True, [1], 1), first
     assert not nas["publish"].publish(export, request(1), check_mode=True)["changed"]
     nas["publish"].publish(export, request(2))
-    assert nas["versions"].versions(export, request(withdraw=[2], checked=[1]))["withdrawn"] == [2]
+    assert nas["lifecycle"].versions(export, request(withdraw=[2], checked=[1]))["withdrawn"] == [2]
     assert nas["publish"].publish(export, request(2, reinstate=True))["versions"] == [1, 2]
-    assert nas["versions"].versions(export, request(keep=1))["pruned"] == [1]
+    assert nas["lifecycle"].versions(export, request(keep=1))["pruned"] == [1]
     try:
         nas["publish"].publish(export, request(1, version=0))
         raise AssertionError("0 was taken for a version")

@@ -12,13 +12,22 @@ import posixpath
 from typing import Iterator, List, Optional, Tuple
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import archive, download, savedmodel, warmup
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.look import Look, file_sha256, stamp
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import (
+    archive,
+    download,
+    foreign,
+    nofollow,
+    packing,
+    savedmodel,
+    warmup,
+)
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.look import Look, sha256_of
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Archive, version_number
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.staging import staging, sync_folder
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.versions import Record, Result, now, numbers, sizes_of
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.source import CHUNK, Source
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.versions import Record, Result, now, numbers
 
 ORIGIN = ("source", "sha256", "size", "etag", "last_modified")  # of a record: the archive that it came in
+SEARCHED = 20  # files that are looked into for another archive
 
 
 class Bringing(Look):
@@ -30,7 +39,7 @@ class Bringing(Look):
         needs = self._needs(record, back)
         if needs:
             return {"changed": False, "needs": needs}
-        with staging(self.staging, self.request.lock_timeout, "publishing " + self.archive.name) as (work, made):
+        with self.locked(self.request.lock_timeout, "publishing " + self.archive.name) as (work, made):
             record, changed = self._carry_out(work, made)
         return self._result(record, before, changed, sorted(self.versions()))
 
@@ -62,12 +71,12 @@ class Bringing(Look):
         """Back into the base path, and only then without its mark: whoever dies between leaves it withdrawn."""
         version = record["version"]
         if version not in self.versions():
-            os.rename(os.path.join(self.withdrawn, self.aside()[version]), os.path.join(self.base, str(version)))
-            sync_folder(self.base)
+            self.move(os.path.join(self.withdrawn, self.aside()[version]), os.path.join(self.base, str(version)))
+            nofollow.sync_folder(self.base)
         record = _unmarked(record)
         self.write_record(record, work, made)
         with contextlib.suppress(OSError):
-            os.rmdir(self.withdrawn)
+            nofollow.rmdir(self.withdrawn)
         return record
 
     def _bring(self, work: str, made: List[str]) -> Tuple[Record, bool]:
@@ -97,41 +106,68 @@ class Bringing(Look):
 
     def _unpacked(self, work: str) -> Tuple[Record, str]:
         """What the archive holds, checked: (its record, its folder)."""
-        path, origin = self._fetched(work)
-        unpacked = os.path.join(work, "unpacked")
+        into = os.path.join(work, "unpacked")
+        unpacked, origin = self._brought(into, os.path.join(work, "archive"))
         with _named(self.archive):
-            files = archive.unpack(path, unpacked, self.request.max_size)
-        if self.stamp and self._read(path, stamp) != self.stamp:
+            top = _model_folder(into, unpacked.names() + unpacked.nameless)
+            left_out = archive.use_links(unpacked, into, top)
+            _must_be_named(unpacked.nameless, top)
+            archive_version, version = _version(top, self.request.version)
+            folder = os.path.normpath(os.path.join(into, top))
+            signatures = savedmodel.inspect(folder, self.request.tags)["signatures"]
+            savedmodel.check_callable(signatures, self.request.release)
+            warmups = warmup.inspect(folder, signatures)
+        inside = len(top) + 1 if top else 0
+        files = {
+            path[inside:]: file for path, file in sorted(unpacked.files.items()) if path.startswith(top + "/") or not top
+        }
+        return dict(
+            origin, version=version, archive_version=archive_version, files=files, digest=_digest(files),
+            signatures=signatures, warmup=warmups, published=now(), left_out=sorted(left_out + unpacked.nameless),
+        ), folder
+
+    def _brought(self, into: str, spool: str) -> Tuple[archive.Unpacked, Record]:
+        """Unpacked while it arrives, and believed when all of it is here and has the right checksum: (what it holds, where it
+        came from)."""
+        with self._source() as (source, origin):
+            try:
+                with _named(self.archive):
+                    unpacked = archive.unpack(source, into, self.request.max_size, spool)
+            except Error as error:
+                # What is wrong with an archive that is not the one that is meant does not matter.
+                if self.checksum is not None and error.code.startswith(("archive_", "not_an_archive")):
+                    self._must_be_meant(source.rest()[1])
+                way_out = foreign.way_out(spool, posixpath.basename(self.archive.name)) if nofollow.kind(spool) == "file" else ""
+                if error.code != "not_an_archive" or not way_out:
+                    raise
+                raise Error("%s %s" % (error.message, way_out), error.code, **error.details) from error
+            size, digest = source.rest()
+        self._must_be_meant(digest)
+        return unpacked, dict(origin, source=self.archive.name, size=size, sha256=digest)
+
+    @contextlib.contextmanager
+    def _source(self) -> Iterator[Tuple[Source, Record]]:
+        """(the archive's bytes, what its server says of it)"""
+        if self.archive.url:
+            with download.opened(self.archive.url, self.request.max_size) as (state, read_chunk):
+                with Source(read_chunk) as source:
+                    yield source, state
+            return
+        path = self.archive.path
+        if path is None:
+            raise Error("Another run took the version away in the meantime. Run again.", "changed_meanwhile")
+        with open(path, "rb", buffering=0) as file, Source(lambda: file.read(CHUNK), path) as source:
+            yield source, {"etag": None, "last_modified": None}
+
+    def _must_be_meant(self, digest: str) -> None:
+        if self.checksum in (None, digest):
+            return
+        if self.archive.kind == "node":  # whose checksum was right when it was looked at
             raise Error(
                 "model_archive %s was changed while it was read. Run again once it is complete." % self.archive.name,
                 "archive_changed",
             )
-        with _named(self.archive):
-            top = _model_folder(files)
-            archive_version, version = _version(top, self.request.version)
-            folder = os.path.normpath(os.path.join(unpacked, top))
-            signatures = savedmodel.inspect(folder)["signatures"]
-            warmups = warmup.inspect(folder, signatures)
-        inside = len(top) + 1 if top else 0
-        files = {path[inside:]: file for path, file in sorted(files.items()) if path.startswith(top + "/") or not top}
-        return dict(
-            origin, version=version, archive_version=archive_version, files=files, digest=_digest(files),
-            signatures=signatures, warmup=warmups, published=now(),
-        ), folder
-
-    def _fetched(self, work: str) -> Tuple[str, Record]:
-        """(path of the archive, where it came from)"""
-        origin: Record = {"source": self.archive.name, "size": None, "etag": None, "last_modified": None}
-        if self.archive.url:
-            path = os.path.join(work, "archive")
-            origin.update(download.fetch(self.archive.url, path, self.request.max_size))
-            if self.checksum not in (None, origin["sha256"]):
-                raise self._mismatch(origin["sha256"])
-            return path, origin
-        if self.archive.path is None:
-            raise Error("Another run took the version away in the meantime. Run again.", "changed_meanwhile")
-        origin.update(size=os.path.getsize(self.archive.path), sha256=self.checksum)
-        return self.archive.path, origin
+        raise self._mismatch(digest)
 
     def _add_warmup(self, record: Record, folder: str) -> None:
         """The samples as warm-up requests, unless the archive brought its own."""
@@ -143,26 +179,25 @@ class Bringing(Look):
                 folder, request.warmup_samples, request.warmup_signature, record["signatures"], posixpath.basename(self.base_path)
             )
         path = os.path.join(folder, warmup.FILE)
-        record["files"][warmup.FILE] = {"size": os.path.getsize(path), "sha256": file_sha256(path)}
+        record["files"][warmup.FILE] = {"size": nofollow.lstat(path).st_size, "sha256": _sha256_on_nas(path)}
 
     def _make_live(self, record: Record, folder: str, mark: Record, work: str, made: List[str]) -> None:
         """By one rename. mark: what became of it before."""
         version = record["version"]
-        for path, dummy, dummy in os.walk(folder):
-            sync_folder(path)
+        nofollow.sync_folders(folder)
         # The record first: a version is never without it, and a record without its version is not looked at. A mark goes
         # last: whoever dies before leaves the version withdrawn.
         self.write_record(dict(record, **mark), work, made)
         try:
-            os.rename(folder, os.path.join(self.base, str(version)))
+            self.move(folder, os.path.join(self.base, str(version)))
         except BaseException:
             if not mark:
-                os.unlink(self.record_path(version))
+                nofollow.unlink(self.record_path(version))
             raise
-        sync_folder(self.base)
+        nofollow.sync_folder(self.base)
         if mark:
             self.write_record(record, work, made)
-            self.discard(self.withdrawn, self.aside().get(version), work)
+            self.discard(version, self.withdrawn, self.aside().get(version), work)
 
     def _used(self, record: Record, gone: str) -> Error:
         return Error(
@@ -175,13 +210,13 @@ class Bringing(Look):
 
     def _must_be_same(self, version: int, files: archive.Files) -> None:
         folder = os.path.join(self.base, self.versions()[version])
-        sizes = sizes_of(folder)
+        sizes = dict(self.sizes(version))
         if warmup.FILE not in files:
             sizes.pop(warmup.FILE, None)  # written here, from samples
         differing = sorted(
             path for path in set(sizes) | set(files)
             if path not in sizes or path not in files or sizes[path] != files[path]["size"]
-            or file_sha256(os.path.join(folder, path)) != files[path]["sha256"]
+            or _sha256_on_nas(os.path.join(folder, path)) != files[path]["sha256"]
         )
         if differing:
             raise Error(
@@ -192,6 +227,11 @@ class Bringing(Look):
                    ", ".join(str(number) for number in sorted(self.versions()))),
                 "version_differs", version=version, differing=differing[:20],
             )
+
+
+def _sha256_on_nas(path: str) -> str:
+    with nofollow.reading(path) as file:
+        return sha256_of(file)
 
 
 def _unmarked(record: Record) -> Record:
@@ -207,8 +247,8 @@ def _named(source: Archive) -> Iterator[None]:
         raise Error("model_archive %s: %s" % (source.name, error.message), error.code, **error.details) from error
 
 
-def _model_folder(files: archive.Files) -> str:
-    """The one folder with a saved_model.pb, "" for the archive's own top."""
+def _model_folder(into: str, files: List[str]) -> str:
+    """files: the paths of all in the folder `into`. The one folder with a saved_model.pb, "" for the archive's own top."""
     tops = sorted(posixpath.dirname(path) for path in files if posixpath.basename(path) == savedmodel.SAVED_MODEL)
     if len(tops) == 1:
         return str(tops[0])
@@ -217,10 +257,35 @@ def _model_folder(files: archive.Files) -> str:
             "The archive holds %d models (%s). Pack one version per archive."
             % (len(tops), ", ".join(top or "." for top in tops[:5])), "several_models", folders=tops,
         )
+    instead = foreign.instead(into, files)
+    inner = next((path for path in files[:SEARCHED] if packing.is_packed(_start(os.path.join(into, path)))), None)
+    if inner and not instead:
+        raise Error(
+            "The archive holds no saved_model.pb, but another archive (%s). Take that out and give it instead." % inner,
+            "no_saved_model", archive=inner,
+        )
     raise Error(
-        "The archive holds no saved_model.pb (it holds: %s). Pack the version folder that the export wrote, such as"
-        " mnist/1/saved_model.pb." % (", ".join(sorted(files)[:5]) or "nothing"), "no_saved_model",
+        "The archive holds no saved_model.pb (it holds: %s). %s"
+        % (", ".join(sorted(files)[:5]) or "nothing", instead
+           or "Pack the version folder that the export wrote, such as mnist/1/saved_model.pb."), "no_saved_model",
     )
+
+
+def _start(path: str) -> bytes:
+    with contextlib.suppress(FileNotFoundError), nofollow.reading(path) as file:  # a link is no file yet
+        return file.read(512)
+    return b""
+
+
+def _must_be_named(nameless: List[str], top: str) -> None:
+    """What lies in a version's folder has a name that a model can ask for: those in a graph are UTF-8."""
+    inside = [path for path in nameless if not top or path.startswith(top + "/")]
+    if inside:
+        raise Error(
+            "The archive's member %r has a name that is not UTF-8 (%d such; what cannot be read is shown as \ufffd), and a graph can"
+            " only name files in UTF-8. Pack it again on a system with UTF-8 names (tar on Linux or macOS; 7-Zip with the parameter"
+            " cu=on), or rename the file." % (inside[0], len(inside)), "archive_name_invalid", members=inside[:20],
+        )
 
 
 def _version(top: str, wanted: Optional[int]) -> Tuple[Optional[int], int]:

@@ -1,18 +1,18 @@
 # Copyright (c) The mlops.tf_serving developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Ask a web server about a file, and fetch it, with errors that a person can act on."""
-import hashlib
+import contextlib
 import http.client
 import socket
 import ssl
 import urllib.error
 import urllib.request
-from typing import Any, Callable, Dict, Optional, TypeVar
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple, TypeVar
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.source import CHUNK
 
 STALL = 60  # seconds without a single byte
-CHUNK = 1 << 20
 HEADERS = {"User-Agent": "mlops.tf_serving", "Accept-Encoding": "identity"}
 
 State = Dict[str, Any]  # "etag", "last_modified", "size": what a server says of a file, None where it says nothing
@@ -31,24 +31,26 @@ def head(url: str) -> Optional[State]:
         raise
 
 
-def fetch(url: str, path: str, max_size: int) -> State:
-    """Download to `path`. Return what head() returns, with "size" and "sha256" as they are."""
+@contextlib.contextmanager
+def opened(url: str, max_size: int) -> Iterator[Tuple[State, Callable[[], bytes]]]:
+    """(what head() returns, what gives the next bytes of the file, b"" at the end)"""
     with _open(urllib.request.Request(url, headers=HEADERS), url) as response:
-        state = _state(response)
+        state, came = _state(response), 0
         promised = state["size"]
         if promised is not None and promised > max_size:
             raise _too_large(url, promised, max_size)
-        digest, size = hashlib.sha256(), 0
-        with open(path, "wb") as file:
-            for chunk in iter(lambda: _explained(url, lambda: response.read(CHUNK)), b""):
-                size += len(chunk)
-                if size > max_size:
-                    raise _too_large(url, size, max_size)
-                digest.update(chunk)
-                file.write(chunk)
-    if promised is not None and size != promised:
-        raise _failed(url, "the connection ended after %d of %d bytes" % (size, promised), "download_cut_off")
-    return dict(state, size=size, sha256=digest.hexdigest())
+
+        def read_chunk() -> bytes:
+            nonlocal came
+            chunk: bytes = _explained(url, lambda: response.read(CHUNK))
+            came += len(chunk)
+            if came > max_size:
+                raise _too_large(url, came, max_size)
+            if not chunk and promised is not None and came != promised:
+                raise _failed(url, "the connection ended after %d of %d bytes" % (came, promised), "download_cut_off")
+            return chunk
+
+        yield state, read_chunk
 
 
 def _state(response: Any) -> State:

@@ -7,11 +7,14 @@ import errno
 import hashlib
 import os
 import posixpath
+import stat
 import time
-from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar
+from typing import Any, BinaryIO, Callable, Dict, List, Optional, Tuple, TypeVar
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import nofollow
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Archive, Request, checksum_mismatch
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.staging import is_tidy
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.versions import Model, Record, Result, numbers
 
 TREE_LINES = 200
@@ -30,7 +33,6 @@ class Look(Model):
         self.started = time.monotonic()
         self.checksum = request.checksum
         self.remote: Optional[Dict[str, Any]] = None  # what the web server says of the archive
-        self.stamp: Optional[Tuple[int, int, int]] = None  # of a file, when its checksum was taken
 
     def run(self) -> Result:
         before = sorted(self.versions())
@@ -38,7 +40,7 @@ class Look(Model):
         record, back = self._found()
         if not record:
             self._refuse_the_checksum_of_another()
-        unfinished, tidy = set(self.unfinished()), not os.path.isdir(self.staging)
+        unfinished, tidy = set(self.unfinished()), is_tidy(self.staging)
         if record and not back and (self.only_looks or (tidy and not unfinished)):
             result = self._result(record, before, bool(unfinished), sorted(set(before) - unfinished))
             return result if tidy else dict(result, needs=["tidying"])
@@ -58,8 +60,7 @@ class Look(Model):
                 "model_archive %s is a folder. Pack it (tar -czf mnist.tar.gz mnist/1) and name the archive." % self.archive.name,
                 "archive_is_folder",
             )
-        if path:
-            self.stamp = self._read(path, stamp)
+        if path and (self.archive.kind == "node" or self.checksum is None):  # the controller knows its own, and says it
             found = self._read(path, file_sha256)
             if self.checksum not in (None, found):
                 raise self._mismatch(found)
@@ -177,11 +178,13 @@ class Look(Model):
             "archive_size": record.get("size"),
             "signatures": record.get("signatures", {}),
             "warmup": record.get("warmup") or 0,
+            "left_out": record.get("left_out") or [],
             "published": record.get("published"),
             "checked": record.get("checked"),
             "withdrawn": dict(record["withdrawn"], version=version) if gone == "withdrawn" else {},
             "pruned": dict(record["pruned"], version=version) if gone == "pruned" else {},
             "message": self._message(record, gone, after) if gone else "",
+            "left": self.left_alone(),
             "duration": self._duration(),
             "diff": _diff(self._lines(before), self._lines(after)),
         }
@@ -206,8 +209,9 @@ class Look(Model):
             "changed": True, "version": version, "path": path, "versions": versions, "aside": sorted(self.aside()),
             "listed": self.entries(), "tree": self.tree(None), "source": self.archive.name,
             "checksum": "sha256:%s" % self.checksum if self.checksum else None, "verified": False,
-            "size": None, "archive_size": None, "signatures": {}, "warmup": None, "published": None, "checked": None,
-            "withdrawn": {}, "pruned": {}, "message": "", "duration": self._duration(),
+            "size": None, "archive_size": None, "signatures": {}, "warmup": None, "left_out": [], "published": None, "checked": None,
+            "withdrawn": {}, "pruned": {}, "message": "", "left": self.left_alone(),
+            "duration": self._duration(),
             "diff": _diff(self._lines(versions), self._lines(versions) + [after]),
         }
 
@@ -242,28 +246,27 @@ def _drawn(title: str, base: str, versions: Dict[int, str], opened: Optional[int
 
 
 def file_sha256(path: str) -> str:
-    digest = hashlib.sha256()
     with open(path, "rb") as file:
-        for chunk in iter(lambda: file.read(1 << 20), b""):
-            digest.update(chunk)
+        return sha256_of(file)
+
+
+def sha256_of(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    for chunk in iter(lambda: file.read(1 << 20), b""):
+        digest.update(chunk)
     return digest.hexdigest()
-
-
-def stamp(path: str) -> Tuple[int, int, int]:
-    status = os.stat(path)
-    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _tree(folder: str, indent: str) -> List[str]:
     lines = []
-    with contextlib.suppress(NotADirectoryError):
-        names = sorted(os.listdir(folder))
-        for name in names:
-            path = os.path.join(folder, name)
-            last = name == names[-1]
-            is_folder = os.path.isdir(path)
-            size = "" if is_folder else "  (%s)" % _human(os.lstat(path).st_size)
-            lines.append(indent + ("└── " if last else "├── ") + name + size)
+    names = sorted(nofollow.listing(folder))
+    for name in names:
+        path = os.path.join(folder, name)
+        last = name == names[-1]
+        with contextlib.suppress(FileNotFoundError):
+            status = nofollow.lstat(path)
+            is_folder = stat.S_ISDIR(status.st_mode)
+            lines.append(indent + ("└── " if last else "├── ") + name + ("" if is_folder else "  (%s)" % _human(status.st_size)))
             if is_folder:
                 lines += _tree(path, indent + ("    " if last else "│   "))
     return lines

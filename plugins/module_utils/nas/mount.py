@@ -13,6 +13,7 @@ import json
 import os
 import select
 import signal
+import stat
 import subprocess
 import tempfile
 import time
@@ -20,6 +21,7 @@ import traceback
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import nofollow
 
 CLONE_NEWNS = 0x00020000
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
@@ -66,23 +68,39 @@ def within(export: Export, work: Work, timeout: int, read_only: bool = False, sc
     work to create. (The tutorial creates it with a mount of its own and mounts again. This way it is created only by a
     run that succeeds.) What work returns must be fit for JSON.
     """
-    mountpoint = tempfile.mkdtemp(prefix="nas-", dir=scratch)
+    mountpoint = tempfile.mkdtemp(prefix="nas-", dir=_trusted(os.path.realpath(scratch or tempfile.gettempdir())))
 
     def mounted() -> Any:
-        folder, missing = _mount(export, mountpoint, read_only)
-        try:
-            return work(folder)
-        except OSError as error:
-            if missing and error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-                raise missing from None  # a NAS that gives nobody its root: the export has to be made by hand
-            named = isinstance(error.filename, str)
-            error.filename = error.filename.replace(folder, str(export), 1) if named else str(export)
-            raise
+        inside, missing = _mount(export, mountpoint, read_only)
+        with nofollow.pin(mountpoint) as root:
+            try:
+                return work(root + inside)
+            except OSError as error:
+                if missing and error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+                    raise missing from None  # a NAS that gives nobody its root: the export has to be made by hand
+                path = nofollow.shown(error.filename) if isinstance(error.filename, str) else mountpoint + inside
+                below = path[len(mountpoint + inside):] if path.startswith(mountpoint + inside) else None
+                error.filename = path if below is None else str(export) if not below else str(export).rstrip("/") + below
+                raise
 
     try:
         return _in_child(mounted, timeout)
     finally:
         os.rmdir(mountpoint)  # never rmtree: it is empty, for what was mounted was not mounted here
+
+
+def _trusted(folder: str) -> str:
+    """The folder, if nobody but its owners can put a link in the place of what is made in it: /tmp has its sticky bit for that."""
+    path = folder
+    while path != "/":
+        mode = os.lstat(path).st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            raise Error(
+                "On model_node everybody may replace folders in %s, where the NAS would be mounted. Take the right away (chmod o-w,"
+                " or chmod +t as /tmp has it), or set ansible_remote_tmp of that host." % path, "tmp_unsafe", folder=path,
+            )
+        path = os.path.dirname(path)
+    return folder
 
 
 def _in_child(function: Callable[[], Any], timeout: int) -> Any:
@@ -93,8 +111,8 @@ def _in_child(function: Callable[[], Any], timeout: int) -> Any:
         try:
             os.close(reader)
             answer = _answer(function, parent, timeout)
-            with os.fdopen(writer, "w") as pipe:
-                json.dump(answer, pipe)
+            with os.fdopen(writer, "wb") as pipe:  # names on the NAS may be any bytes, and Ansible refuses an answer with such
+                pipe.write(json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace"))
         finally:
             os._exit(0)  # nothing of the parent's (buffers, atexit, the caller's stack) is this process's business
     os.close(writer)
@@ -174,7 +192,7 @@ def _answer(function: Callable[[], Any], parent: int, timeout: int) -> Dict[str,
     except Error as error:
         return {"error": error.as_dict()}
     except OSError as error:
-        return {"error": _io_error(error).as_dict()}
+        return {"error": io_error(error).as_dict()}
     except Exception:
         return {"crash": traceback.format_exc()}
 
@@ -191,10 +209,14 @@ def _private_mounts(libc: Any) -> None:
         )
 
 
-def _io_error(error: OSError) -> Error:
+WRONG_KIND = "something else lies there than a folder or file of ours, such as a link: find out who put it there, and remove it"
+
+
+def io_error(error: OSError) -> Error:
     hints = {
         errno.EIO: "check the NAS and the network between it and model_node, then run again",
         errno.ETIMEDOUT: "check the NAS and the network between it and model_node, then run again",
+        errno.ENOTDIR: WRONG_KIND, errno.ELOOP: WRONG_KIND,
         errno.ENOSPC: "free or add space on the NAS",
         errno.EDQUOT: "raise the quota of the NAS folder",
         errno.EROFS: "take ro out of model_nas_options and allow writing in the NAS's access rule",
@@ -208,10 +230,10 @@ def _io_error(error: OSError) -> Error:
 
 
 def _mount(export: Export, mountpoint: str, read_only: bool) -> Tuple[str, Optional[Error]]:
-    """(folder of the export, None), or where that is missing (folder to be created, the error that said so)."""
+    """("", None), or where the export is missing (its path below the mount point, to be created; the error that said so)."""
     try:
         _mount_path(export, export.path, mountpoint, read_only)
-        return mountpoint, None
+        return "", None
     except Error as error:
         if error.code != "export_missing" or export.path == "/":
             raise
@@ -220,7 +242,7 @@ def _mount(export: Export, mountpoint: str, read_only: bool) -> Tuple[str, Optio
         _mount_path(export, "/", mountpoint, read_only)
     except Error:
         raise missing from None
-    return mountpoint + export.path, missing
+    return export.path, missing
 
 
 def _mount_path(export: Export, path: str, folder: str, read_only: bool) -> None:
@@ -231,6 +253,8 @@ def _mount_path(export: Export, path: str, folder: str, read_only: bool) -> None
         # A NAS that falls silent later ends in an error after three times mount_timeout, instead of hanging for ever. What
         # makes soft mounts unsafe, writes that are lost unnoticed, cannot happen here: every file is synced and checked.
         options += ["soft", "timeo=%d" % (10 * export.mount_timeout), "retrans=2"]
+    # Opening a device that somebody planted can do harm (a watchdog, a tape). Last, so that they win.
+    options += ["nosuid", "nodev", "noexec"]
     if read_only:
         options.append("ro")
     _run(["mount", "-n", "-t", "nfs", "-o", ",".join(options), source(export.server, path), folder], export)

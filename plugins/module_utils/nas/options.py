@@ -7,10 +7,11 @@ The messages name the role's variables, which are the options with the prefix mo
 
 import posixpath
 import re
-from typing import Any, Dict, List, Optional
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any, Dict, List, Optional, Tuple
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import ascii_netloc
 
 Spec = Dict[str, Dict[str, Any]]
 Options = Dict[str, Any]
@@ -27,6 +28,7 @@ NAS: Spec = {
     "mount_timeout": {"type": "int", "default": 30},
     "lock_timeout": {"type": "int", "default": 300},
     "timeout": {"type": "int", "default": 1800},
+    "saved_model_tags": {"type": "list", "elements": "str", "default": ["serve"]},
 }
 PUBLISH: Spec = dict(NAS, **{
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -36,6 +38,7 @@ PUBLISH: Spec = dict(NAS, **{
     "version": {"type": "int"},
     "reinstate": {"type": "bool", "default": False},
     "newest": {"type": "bool", "default": False},
+    "server_release": {"type": "str"},
     "warmup": {"type": "int", "default": 0},
     "warmup_dataset": {"type": "raw"},
     "warmup_dataset_checksum": {"type": "dict"},
@@ -47,6 +50,7 @@ PUBLISH_RULES = {"required_if": [("state", "present", ["archive"])]}
 VERSIONS: Spec = dict(NAS, **{
     "withdraw": {"type": "list", "elements": "int", "default": []},
     "reason": {"type": "str", "default": "withdrawn by hand"},
+    "target": {"type": "int"},
     "keep": {"type": "int", "default": 0},
     "in_use": {"type": "list", "elements": "int", "default": []},
     "checked": {"type": "list", "elements": "int", "default": []},
@@ -84,22 +88,33 @@ class Archive:
         except ValueError as error:
             raise Error("model_archive is %r: %s." % (text, error), "archive_invalid") from None
         if self.kind == "node":
-            if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+            path = re.sub(r"(?i)\Afile://(localhost(?=/))?", "", text)  # all of it: # and ? are letters of a file's name
+            if not path.startswith("/"):
                 raise Error(
                     "model_archive is %r: a file on model_node has three slashes, file:///PATH." % text, "archive_invalid"
                 )
-            self.path = parts.path
+            self.path = path
             return
         if "@" in parts.netloc:
             raise Error(
                 "model_archive has a password in it, which would end up in logs. Use a signed URL, or fetch the file"
                 " yourself and give its path.", "archive_invalid",
             )
-        if not parts.hostname or re.search(r"[\s\x00-\x1f]", text):
+        if not parts.hostname or re.search(r"[\x00-\x1f\x7f]", text):
             raise Error("model_archive is %r: this is not a URL." % text, "archive_invalid")
-        self.url = text
+        self.url = _quoted(parts)
         # Without the query: signed URLs change it each time, and it must not be published beside the model.
         self.name = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
+
+
+def _quoted(parts: SplitResult) -> str:
+    """As a browser asks for it: any script, blanks. A % stays, for what follows is quoted already or means itself."""
+    letters = "%/:?&=[]@!$'()*+,;~"
+    try:
+        netloc = ascii_netloc(parts)
+    except UnicodeError as error:
+        raise Error("model_archive names the host %r: %s." % (parts.hostname, error), "archive_invalid") from None
+    return urlunsplit((parts.scheme, netloc, quote(parts.path, letters), quote(parts.query, letters), ""))
 
 
 class Request:
@@ -115,6 +130,7 @@ class Request:
         self.timeout = _whole(options, "timeout")
         self.mount_timeout = _whole(options, "mount_timeout")
         self.lock_timeout = _whole(options, "lock_timeout")
+        self.tags: List[str] = options["saved_model_tags"]
         self._check_place()
         self._read_publication(options)
         self._read_changes(options)
@@ -139,6 +155,7 @@ class Request:
         self.max_size = _whole(options, "max_size")
         self.reinstate: bool = options["reinstate"]
         self.newest: bool = options["newest"]
+        self.release = None if options["server_release"] is None else _release(options["server_release"])
         self.warmup = _whole(options, "warmup", least=0)
         self.warmup_signature = options["warmup_signature"]
         self.warmup_dataset = options["warmup_dataset"]
@@ -158,7 +175,8 @@ class Request:
         self.checked = _versions(options, "checked")
         self.keep = _whole(options, "keep", least=0)
         self.reason = " ".join(options["reason"].split())
-        self.acts = bool(self.withdraw or self.keep or self.checked)  # or does it only look?
+        self.target = None if options["target"] is None else version_number(options["target"], "target of model_versions")
+        self.acts = bool(self.withdraw or self.keep or self.checked or self.target)  # or does it only look?
 
 
 def given(options: Options) -> Options:
@@ -178,6 +196,14 @@ def _whole(options: Options, name: str, least: int = 1) -> int:
     if isinstance(value, bool) or not re.match(r"[0-9]{1,18}$", str(value)) or int(value) < least:
         raise Error("model_%s is %r: use a whole number from %d up." % (name, value, least), "number_invalid")
     return int(value)
+
+
+def _release(value: str) -> Tuple[int, int]:
+    """(major, minor)"""
+    match = re.match(r"([0-9]{1,9})\.([0-9]{1,9})(\.|$)", value)
+    if not match:
+        raise Error("model_publish's server_release is %r: use the server's release, such as 2.15.1." % value, "option_invalid")
+    return int(match.group(1)), int(match.group(2))
 
 
 def _versions(options: Options, name: str) -> List[int]:

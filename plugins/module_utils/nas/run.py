@@ -23,4 +23,6 @@ def run(module: Any, work: Work, only_looks: Callable[[Request], bool] = lambda 
         )
     except Error as error:
         module.fail_json(msg=error.message, failure=error.as_dict())
+    for sentence in result.get("left", ()):
+        module.warn(sentence)
     module.exit_json(**result)

@@ -1,34 +1,45 @@
 # Copyright (c) The mlops.tf_serving developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The versions of one model on the NAS: which are live, which were withdrawn or pruned, and how they become so.
+"""The versions of one model on the NAS: which are live, which were withdrawn or pruned. How they become so: lifecycle.py.
 
     <base path>/1/saved_model.pb ...     a live version; servers take every folder with a whole number for a name for one
                /.provenance/1.json       where it came from, and what became of it; outlives the data
                /.withdrawn/2/            a version that was taken back: out of the base path by one rename, kept aside
+
+Anybody may write there. What a record names that publish wrote is ours; the rest is seen and shown, and never deleted.
 
 The record says what is meant, and is written first. A version that is marked as withdrawn and still lies in the base
 path is the work of a run that died: the next one that holds the lock moves it. (A version that is marked as pruned and
 is still live just stays live, until somebody prunes again: it may have come into use since.)
 """
 import contextlib
+import errno
 import json
 import os
 import posixpath
 import re
+import stat
 import time
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple, TypeVar
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import nofollow
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Request
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.staging import make_folder, staging, sync_folder
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.staging import LOCK, staging, strangers
 
 PROVENANCE = ".provenance"
 WITHDRAWN = ".withdrawn"
 NOT_LIVE = {"servable": False, "unfinished": False}  # of an entry
+MAX_RECORD = 32 << 20  # bytes; that of a version with 100000 files has 20 million
+TEXTS = ("chosen", "source", "sha256", "digest", "published", "checked", "etag", "last_modified")  # of a record, where they are
+NUMBERS = ("size", "archive_version", "warmup")
 
 Record = Dict[str, Any]  # what .provenance/VERSION.json holds
 Entry = Dict[str, Any]  # one of the versions that the module model_versions answers
 Result = Dict[str, Any]  # what a module answers
+
+
+T = TypeVar("T")
 
 
 class Model:
@@ -36,28 +47,71 @@ class Model:
 
     def __init__(self, export: str, request: Request) -> None:
         self.base_path = request.base_path
+        self.tags = request.tags
         self.is_export = request.folder == "."
         self.base = export if self.is_export else os.path.join(export, request.folder)
         # Beside the base path, where pods that mount it cannot see it; the export's root has no beside.
+        self.beside = self.base_path if self.is_export else posixpath.dirname(self.base_path)
         name = posixpath.basename(request.base_path) or "model"
         self.staging = os.path.join(self.base if self.is_export else os.path.dirname(self.base), ".staging-" + name)
         self.provenance = os.path.join(self.base, PROVENANCE)
         self.withdrawn = os.path.join(self.base, WITHDRAWN)
+        self.known: Dict[Any, Any] = {}  # what was read: over NFS each look costs
+        self._must_be_folders(export, request)
+
+    def _must_be_folders(self, export: str, request: Request) -> None:
+        """Refuse what is no folder where one of ours has to be: a link there leads to what is not ours."""
+        above = [] if self.is_export else request.folder.split("/")
+        places = [
+            (os.path.join(export, *above[:depth]), posixpath.join(request.export, *above[:depth])) for depth in range(1, len(above))]
+        staging_path = posixpath.join(self.beside, os.path.basename(self.staging))
+        places += [
+            (self.base, self.base_path), (self.provenance, posixpath.join(self.base_path, PROVENANCE)),
+            (self.withdrawn, posixpath.join(self.base_path, WITHDRAWN)), (self.staging, staging_path),
+        ]
+        wanted = [place + ("folder",) for place in places]
+        for path, path_there, kind in wanted + [(os.path.join(self.staging, LOCK), posixpath.join(staging_path, LOCK), "file")]:
+            found = nofollow.kind(path)
+            if found not in ("", kind):
+                raise Error(
+                    "%s on the NAS is a %s, and a %s of this collection has to be there. It may lead to other people's files, so"
+                    " nothing was changed. Find out who put it there and remove it, or change model_base_path."
+                    % (path_there, found, kind), "not_ours", path=path_there, found=found,
+                )
+
+    def _once(self, what: Tuple[Any, ...], read: Callable[[], T]) -> T:
+        if what not in self.known:
+            self.known[what] = read()
+        found: T = self.known[what]
+        return found
+
+    @contextlib.contextmanager
+    def locked(self, lock_timeout: int, purpose: str) -> Iterator[Tuple[str, List[str]]]:
+        """With what there is read anew, for the run that held the lock may have changed it."""
+        with contextlib.ExitStack() as stack:
+            held = stack.enter_context(staging(self.staging, lock_timeout, purpose))
+            self.known.clear()
+            yield held
+
+    def move(self, source: str, target: str) -> None:
+        self.known.clear()
+        nofollow.rename(source, target)
 
     def listing(self) -> List[str]:
-        return _listing(self.base)
+        return self._once(("base",), lambda: nofollow.listing(self.base))
 
     def versions(self) -> Dict[int, str]:
         """{number: name of the folder} of the live ones, as the server would read it: 0001 is version 1."""
-        return _numbered(_listing(self.base))
+        return _numbered(self.listing())
 
     def aside(self) -> Dict[int, str]:
         """{number: name of the folder} of those that were withdrawn and whose data is still there."""
-        return _numbered(_listing(self.withdrawn))
+        return _numbered(self._once(("aside",), lambda: nofollow.listing(self.withdrawn)))
 
     def recorded(self) -> List[int]:
         """The numbers of all that have a record."""
-        return sorted(_numbered(name[:-5] for name in _listing(self.provenance) if name.endswith(".json")))
+        names = self._once(("records",), lambda: nofollow.listing(self.provenance))
+        return sorted(_numbered(name[:-5] for name in names if name.endswith(".json")))
 
     def folder(self, version: int) -> Optional[str]:
         """Where the data of a version lies, None if there is none."""
@@ -68,23 +122,24 @@ class Model:
 
     def stored(self, version: int) -> Record:
         """What is written down of a version, wherever its data is; {} where nothing is, or no sense."""
-        try:
-            with open(self.record_path(version), encoding="utf-8") as file:
-                record: Record = json.load(file)
-            marks = [mark for mark in (record.get("withdrawn"), record.get("pruned")) if mark is not None]
-            if record["version"] == version and all(file["size"] >= 0 for file in record["files"].values()) \
-                    and all(isinstance(mark, dict) for mark in marks):
-                return record
-        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
-            pass
-        return {}
+        return self._once(("record", version), lambda: _read_record(self.record_path(version), version))
+
+    def sizes(self, version: int) -> Dict[str, int]:
+        """{relative path: size} of a version's files, live or aside."""
+        return self._once(("sizes", version), lambda: sizes_of(self.folder(version)))
 
     def whole(self, version: int) -> Record:
         """The record of a version whose files, live or aside, are those that were published; else {}."""
-        record, folder = self.stored(version), self.folder(version)
-        if record and folder and sizes_of(folder) == {path: file["size"] for path, file in record["files"].items()}:
+        record = self.stored(version)
+        if record and self.folder(version) and self.sizes(version) == _sizes_in(record):
             return record
         return {}
+
+    def is_ours(self, version: int, folder: Optional[str] = None) -> bool:
+        """May it be deleted? If publish recorded it, and no file is in its folder that the record does not name, as it is named."""
+        record = self.stored(version)
+        sizes = self.sizes(version) if folder is None else sizes_of(folder)
+        return bool(record.get("digest")) and sizes.items() <= _sizes_in(record).items()
 
     def what_became_of(self, record: Record) -> str:
         """"withdrawn" or "pruned"; "" for a version that is live, or never was."""
@@ -92,11 +147,18 @@ class Model:
             return "withdrawn"
         return "pruned" if record.get("pruned") and record["version"] not in self.versions() else ""
 
+    def chosen(self) -> List[int]:
+        """The version that people went back to last. Its servers may not say so yet."""
+        return [version for version in self.recorded() if self.stored(version).get("chosen")]
+
     def unfinished(self) -> List[int]:
         """Live versions that a run has marked as withdrawn before it died. Never all: what serves is not taken away."""
         live = self.versions()
-        marked = [version for version in sorted(live) if self.stored(version).get("withdrawn") and self.whole(version)]
+        marked = [version for version in sorted(live) if self._is_unfinished(version)]
         return marked if marked and any(self.loadable(version) for version in set(live) - set(marked)) else []
+
+    def _is_unfinished(self, version: int) -> bool:
+        return bool(self.stored(version).get("withdrawn") and self.whole(version) and self.has_room(version))
 
     def loadable(self, version: int) -> bool:
         """Would a server load it, as far as can be told?"""
@@ -109,37 +171,91 @@ class Model:
     def _inspect(self, version: int) -> Dict[str, Any]:
         from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import savedmodel  # for what others put there
 
-        folder = self.folder(version) or os.path.join(self.base, str(version))
-        return dict(savedmodel.inspect(folder))
+        strange = [name or "it" for name, size in self.sizes(version).items() if size < 0]
+        if strange:
+            raise _not_followed(strange[0])
+        try:
+            return dict(savedmodel.inspect(self.folder(version) or os.path.join(self.base, str(version)), self.tags))
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise _not_followed(os.path.basename(error.filename)) from None  # a folder of a file's name, or just swapped
 
     def record_path(self, version: int) -> str:
         return os.path.join(self.provenance, "%d.json" % version)
 
     def write_record(self, record: Record, work: str, made: List[str]) -> None:
-        make_folder(self.base, made)
-        make_folder(self.provenance, made)
+        nofollow.make_folders(self.base, made)
+        nofollow.make_folders(self.provenance, made)
         draft = os.path.join(work, "provenance")
-        with open(draft, "w", encoding="utf-8") as file:
-            json.dump(record, file, indent=1, sort_keys=True)
-            file.write("\n")
+        with nofollow.writing(draft) as file:
+            file.write(json.dumps(record, indent=1, sort_keys=True).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        os.rename(draft, self.record_path(record["version"]))
-        sync_folder(self.provenance)
+        self.move(draft, self.record_path(record["version"]))
+        nofollow.sync_folder(self.provenance)
 
     def take_out(self, version: int, work: str, made: List[str]) -> None:
         """Out of the base path, kept aside."""
-        make_folder(self.withdrawn, made)
-        self.discard(self.withdrawn, self.aside().get(version), work)
-        os.rename(os.path.join(self.base, self.versions()[version]), os.path.join(self.withdrawn, str(version)))
-        sync_folder(self.withdrawn)
-        sync_folder(self.base)
+        nofollow.make_folders(self.withdrawn, made)
+        if not self.discard(version, self.withdrawn, self.aside().get(version), work):
+            raise self.no_room(version)
+        self.move(os.path.join(self.base, self.versions()[version]), os.path.join(self.withdrawn, str(version)))
+        nofollow.sync_folder(self.withdrawn)
+        nofollow.sync_folder(self.base)
 
-    def discard(self, parent: str, name: Optional[str], work: str) -> None:
-        """Gone by one rename, from where it is deleted file by file."""
-        if name is not None:
-            os.rename(os.path.join(parent, name), os.path.join(work, "gone-" + name))
-            sync_folder(parent)
+    def has_room(self, version: int) -> bool:
+        """Can it be kept aside, or does other data lie there under its number that is not ours to delete?"""
+        name = self.aside().get(version)
+        return name is None or self.is_ours(version, os.path.join(self.withdrawn, name))
+
+    def no_room(self, version: int) -> Error:
+        return Error(
+            "Version %d cannot be withdrawn: %s is there already, and this collection did not put it there. Move it away by hand."
+            % (version, posixpath.join(self.base_path, WITHDRAWN, self.aside().get(version, str(version)))), "aside_taken",
+            version=version,
+        )
+
+    def discard(self, version: int, parent: str, name: Optional[str], work: str) -> bool:
+        """Gone by one rename, from where it is deleted file by file: those that its record names. False if it is not ours.
+
+        Looked at once more when nobody finds it by its name any longer, for it may be another folder than before the rename.
+        """
+        if name is None:
+            return True
+        path, gone = os.path.join(parent, name), os.path.join(work, "gone-" + name)
+        named = _sizes_in(self.stored(version))
+        if not self.is_ours(version, path):
+            return False
+        self.move(path, gone)
+        if sizes_of(gone).items() <= named.items():
+            nofollow.sync_folder(parent)
+            nofollow.remove(gone, named)
+        return not self._given_back(gone, path)
+
+    def _given_back(self, gone: str, path: str) -> bool:
+        """What others put in the place of a version, in the moment of its removal, goes back to where it was."""
+        if not any(nofollow.files(gone)):
+            return False
+        with contextlib.suppress(OSError):
+            self.move(gone, path)
+            return True
+        self.move(gone, "%s.others-%s" % (path, os.urandom(4).hex()))
+        return True
+
+    def forget(self, version: int, work: str) -> None:
+        """Its record goes as well, unless it is another file by now."""
+        path, gone = self.record_path(version), os.path.join(work, "record-%d" % version)
+        self.move(path, gone)
+        if not _read_record(gone, version):
+            self.move(gone, path)
+
+    def left_alone(self) -> List[str]:
+        """What lies where only our own is expected, as sentences: others put it there, or changed it."""
+        staging_path = posixpath.join(self.beside, os.path.basename(self.staging))
+        again = sorted(set(self.aside()) & set(self.versions()))
+        places = ((staging_path, strangers(self.staging)), (posixpath.join(self.base_path, WITHDRAWN), map(str, again)))
+        return [left_alone(path, names) for path, names in ((path, list(names)) for path, names in places) if names]
 
     def entries(self) -> List[Entry]:
         """What a person wants to know of every version, ascending."""
@@ -151,7 +267,7 @@ class Model:
     def _zero(self) -> List[Entry]:
         """A folder 0 is a version to servers. Here versions start at 1, so it is not ours: it is left alone, and said."""
         return [{
-            "version": 0, "state": "ignored", "size": sum(sizes_of(os.path.join(self.base, name)).values()), "published": None,
+            "version": 0, "state": "ignored", "size": _total(sizes_of(os.path.join(self.base, name))), "published": None,
             "checked": None, "source": None, "checksum": None, "reason": None, "at": None, **NOT_LIVE,
             "problem": "Versions start at 1, so the folder %s was made by others and is left alone. A server takes it where there"
                        " is no other version: delete it by hand if nobody needs it." % name,
@@ -164,7 +280,7 @@ class Model:
             return None  # deleted by hand, or the record of a run that died before its version appeared
         mark = record.get(state) or {}
         return {
-            "version": version, "state": state, "size": sum(sizes_of(self.folder(version)).values()),
+            "version": version, "state": state, "size": _total(self.sizes(version)),
             "published": record.get("published"), "checked": record.get("checked"), "source": record.get("source"),
             "checksum": "sha256:%s" % record["sha256"] if record.get("sha256") else None,
             "reason": mark.get("reason"), "at": mark.get("at"), "problem": self._problem(version, record, state),
@@ -193,122 +309,18 @@ class Model:
         return words
 
 
-def versions(export: str, request: Request, check_mode: bool = False) -> Result:
-    """List the versions, after withdrawing and pruning what `request` asks for. Returns the module's result."""
-    before_umask = os.umask(0o022)
-    try:
-        return _versions(Model(export, request), request, check_mode)
-    finally:
-        os.umask(before_umask)
+def _not_followed(name: str) -> Error:
+    return Error(
+        "%s is a link or no regular file, and nothing of that kind is followed here. Put the files themselves there." % name,
+        "not_followed",
+    )
 
 
-def _versions(model: Model, request: Request, check_mode: bool) -> Result:
-    before = model.entries()
-    plan = _Plan(model, request)
-    after = plan.forecast(before)
-    if not check_mode and request.acts and (plan.anything() or os.path.isdir(model.staging)):
-        with staging(model.staging, request.lock_timeout, "withdrawing or pruning versions") as (work, made):
-            plan = _Plan(model, request)  # again: the run that held the lock may have changed what there is
-            plan.carry_out(work, made)
-        after = model.entries()
-    return {
-        "changed": plan.anything(), "path": request.base_path, "versions": after, "withdrawn": plan.withdraw,
-        "pruned": sorted(plan.prune + plan.clear),
-        "diff": {"before": described(request.base_path, before), "after": described(request.base_path, after)},
-    }
-
-
-class _Plan:
-    """What is to be done to the versions as they are now. Without a request to act: nothing."""
-
-    def __init__(self, model: Model, request: Request) -> None:
-        self.model, self.request, self.now = model, request, now()
-        self.withdraw: List[int] = []
-        self.prune: List[int] = []
-        self.clear: List[int] = []  # withdrawn ones whose data goes
-        self.check: List[int] = []
-        if not request.acts:
-            return
-        live = model.versions()
-        self.withdraw = self._to_withdraw(sorted(live))
-        left = sorted(set(live) - set(self.withdraw))
-        if request.withdraw and self.withdraw and not any(model.loadable(version) for version in reversed(left)):
-            raise Error(
-                "Without version %s no version that could serve would be left in %s, and every server would unload the model."
-                " Nothing was changed. Publish another version first: playbooks/publish.yml."
-                % (numbers(self.withdraw), request.base_path), "only_version", withdraw=self.withdraw,
-            )
-        self.check = [
-            version for version in request.checked
-            if version in left and model.stored(version) and not model.stored(version).get("checked")
-        ]
-        if request.keep:
-            self._make_room(left)
-
-    def _to_withdraw(self, live: List[int]) -> List[int]:
-        """Those that are asked for and live, and those whose withdrawal a run that died has begun."""
-        asked = self.request.withdraw
-        unknown = [version for version in asked if version not in live and not self.model.stored(version).get("withdrawn")]
-        if unknown:
-            raise Error(
-                "Version %d is not live in %s, so it cannot be withdrawn. Live: %s."
-                % (unknown[0], self.request.base_path, numbers(live) or "none"), "version_not_live", version=unknown[0],
-            )
-        return sorted({version for version in asked if version in live} | set(self.model.unfinished()))
-
-    def _make_room(self, left: List[int]) -> None:
-        # A version with a problem is nobody's spare: it does not count, and it is not ours to delete.
-        model, keep, in_use = self.model, self.request.keep, self.request.in_use
-        whole = [version for version in left if model.whole(version)]
-        self.prune = [version for version in whole[:-keep] if version not in in_use]
-        aside = sorted({*model.aside(), *self.withdraw})
-        self.clear = [
-            version for version in aside[:-keep]
-            if version not in in_use and (version in self.withdraw or model.stored(version).get("withdrawn"))
-        ]
-
-    def anything(self) -> bool:
-        return bool(self.withdraw or self.prune or self.clear or self.check)
-
-    def carry_out(self, work: str, made: List[str]) -> None:
-        model = self.model
-        # The lowest first: the highest is the one that serves, and its successor should be the final one.
-        for version in self.withdraw:
-            record = model.stored(version)
-            if not record.get("withdrawn") or version in self.request.withdraw:
-                record = record or {"version": version, "files": {
-                    path: {"size": size} for path, size in sizes_of(model.folder(version)).items()}}
-                record = dict(record, withdrawn={"at": self.now, "reason": self.request.reason})
-                for mark in ("pruned", "checked"):  # if it comes back, it has to prove itself again
-                    record.pop(mark, None)
-                model.write_record(record, work, made)
-            model.take_out(version, work, made)
-        for version in self.check:
-            model.write_record(dict(model.stored(version), checked=self.now), work, made)
-        for version in self.prune:
-            model.write_record(dict(model.stored(version), pruned={"at": self.now}), work, made)
-            model.discard(model.base, model.versions()[version], work)
-        for version in self.clear:
-            model.discard(model.withdrawn, model.aside()[version], work)
-
-    def forecast(self, entries: List[Entry]) -> List[Entry]:
-        """The entries as they will be."""
-        forecast = []
-        for entry in entries:
-            version = entry["version"]
-            change: Entry = {}
-            if version in self.withdraw:
-                mark = self.model.stored(version).get("withdrawn") if version not in self.request.withdraw else None
-                mark = mark or {"at": self.now, "reason": self.request.reason}
-                change = {"state": "withdrawn", "at": mark["at"], "reason": mark["reason"], "problem": "", "checked": None, **NOT_LIVE}
-            if version in self.check:
-                change = {"checked": self.now}
-            if version in self.prune:
-                change = dict(change, state="pruned", at=self.now, **NOT_LIVE)
-            if version in self.prune + self.clear:
-                change["size"] = 0
-            forecast.append(dict(entry, **change))
-        return forecast
+def left_alone(path: str, names: List[str]) -> str:
+    return (
+        "%s holds %s, which this collection did not put there, or which somebody changed since: it is left alone. Delete it by hand"
+        " if nobody needs it." % (path, ", ".join(names[:5]) + (" and %d more" % (len(names) - 5) if names[5:] else ""))
+    )
 
 
 def now() -> str:
@@ -320,29 +332,52 @@ def numbers(versions: Iterable[int]) -> str:
 
 
 def sizes_of(folder: Optional[str]) -> Dict[str, int]:
-    """{relative path: size} of every file. NFS's own .nfs files (deleted, still open somewhere) do not count."""
+    """{relative path: size} of every file; -1 for what is neither file nor folder, which no record names."""
     if folder is None:
         return {}
-    if not os.path.isdir(folder):
-        return {"": os.lstat(folder).st_size} if os.path.lexists(folder) else {}
+    found = nofollow.kind(folder)
+    if found not in ("", "folder"):
+        return {"": nofollow.lstat(folder).st_size if found == "file" else -1}
+    return {name: status.st_size if stat.S_ISREG(status.st_mode) else -1 for name, status in nofollow.files(folder)}
+
+
+def _total(sizes: Dict[str, int]) -> int:
+    return sum(size for size in sizes.values() if size > 0)
+
+
+def _sizes_in(record: Record) -> Dict[str, int]:
+    return {path: file["size"] for path, file in record.get("files", {}).items()}
+
+
+def _read_record(path: str, version: int) -> Record:
+    """{} where there is none, or what somebody else wrote."""
     try:
-        return {
-            os.path.relpath(os.path.join(path, name), folder): os.lstat(os.path.join(path, name)).st_size
-            for path, dummy, names in os.walk(folder, onerror=_raise) for name in names if not name.startswith(".nfs")
-        }
-    except FileNotFoundError:  # somebody moves it while we look
+        with nofollow.reading(path) as file:
+            content = file.read(MAX_RECORD + 1)
+        record = json.loads(content.decode()) if len(content) <= MAX_RECORD else None
+    except OSError:
+        if nofollow.kind(path) == "file":
+            raise
         return {}
+    except (ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) and _makes_sense(record, version) else {}
 
 
-def _raise(error: OSError) -> None:
-    raise error
+def _makes_sense(record: Record, version: int) -> bool:
+    files, marks = record.get("files"), [record.get(mark) or {} for mark in ("withdrawn", "pruned")]
+    return (
+        _is_number(record.get("version")) and record["version"] == version
+        and isinstance(files, dict) and all(isinstance(file, dict) and _is_number(file.get("size")) for file in files.values())
+        and all(isinstance(mark, dict) and all(isinstance(text, str) for text in mark.values()) for mark in marks)
+        and all(isinstance(record.get(key, ""), (str, type(None))) for key in TEXTS)
+        and all(record.get(key) is None or _is_number(record[key]) for key in NUMBERS)
+        and isinstance(record.get("signatures", {}), dict)
+    )
 
 
-def _listing(folder: str) -> List[str]:
-    try:
-        return os.listdir(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _numbered(names: Iterable[str]) -> Dict[int, str]:

@@ -19,7 +19,7 @@ from typing import Any, Dict, Iterable, List, Tuple
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils import tfrecord
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import savedmodel
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import nofollow, savedmodel
 from ansible_collections.mlops.tf_serving.plugins.module_utils.wire import Malformed, field, last_text, messages
 
 FILE = "assets.extra/tf_serving_warmup_requests"
@@ -58,8 +58,8 @@ def write(folder: str, samples: Dict[str, Any], signature: str, signatures: Dict
     sizes = b"".join(field(2, field(1, size)) for size in [batch] + shape)
     head = field(1, savedmodel.DTYPES.index(kind)) + field(2, sizes)
     path = os.path.join(folder, FILE)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "wb") as file:
+    nofollow.make_folders(os.path.dirname(path))
+    with nofollow.writing(path) as file:
         for row in rows:
             content = struct.pack("<%d%s" % (len(row), TYPES[kind]), *row) * batch
             request = field(1, spec) + field(2, field(1, name) + field(2, head + field(4, content)))
@@ -73,7 +73,7 @@ def _input(signature: str, signatures: Dict[str, Any], shape: List[int]) -> Tupl
     """(name, type, batch size, shape of one sample) of the signature's one input."""
     if signature not in signatures:
         raise _unfit(signature, "the model has no such signature (it has: %s)" % (", ".join(sorted(signatures)) or "none"))
-    if signatures[signature]["method"] != "tensorflow/serving/predict":
+    if signatures[signature]["method"] in savedmodel.METHODS[1:]:
         raise _unfit(
             signature, "its method is %s, and images can only be sent to a predict signature" % signatures[signature]["method"]
         )
@@ -108,11 +108,11 @@ def inspect(folder: str, signatures: Dict[str, Any]) -> int:
     """The number of warm-up records in a version folder, 0 where it has no such file; an Error if one is bad."""
     count = 0
     try:
-        with open(os.path.join(folder, FILE), "rb") as file:
+        with nofollow.reading(os.path.join(folder, FILE)) as file:
             for data in tfrecord.records(file, os.fstat(file.fileno()).st_size):
                 if count == MAX_RECORDS:
                     raise Malformed("a server takes %d at most" % MAX_RECORDS)
-                for name in _signature_names(data):
+                for name in signature_names(data):
                     if name not in signatures:
                         raise Malformed("it asks for the signature %s, and the model has %s" % (
                             name, ", ".join(sorted(signatures)) or "none"))
@@ -127,7 +127,7 @@ def inspect(folder: str, signatures: Dict[str, Any]) -> int:
     return count
 
 
-def _signature_names(data: bytes) -> List[str]:
+def signature_names(data: bytes) -> List[str]:
     """The signatures that one PredictionLog asks for; an empty name means serving_default."""
     whole = (0, len(data))
     asked = [(kind, request) for kind in LOGS for log in messages(data, whole, kind) for request in messages(data, log, 1)]

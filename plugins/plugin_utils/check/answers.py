@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import dataset, dataset_formats
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import dataset
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.formats import reading
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.request_plan import Plan
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.arrays import Array
 
@@ -97,13 +98,17 @@ def _finite(rows: Array) -> Array:
 
 
 class Expected:
-    """What is right: labels, golden answers, or both. tolerance: None compares classes."""
+    """What is right: labels, golden answers, or both. tolerance: None compares classes. spelled: labels as the dataset has them."""
 
-    def __init__(self, labels: Array | None, golden: Golden | None, tolerance: float | None) -> None:
+    def __init__(
+        self, labels: Array | None, golden: Golden | None, tolerance: float | None, spelled: Array | None = None
+    ) -> None:
         self.read = classes if tolerance is None else values
         self.tolerance = tolerance
         self.labels = None if labels is None else self._normal(labels)
-        self.golden: Array | None = None if golden is None else self.read(golden.raw, len(golden.raw)).given
+        self._spelled = None if spelled is None else classes(spelled, len(spelled)).given if spelled.dtype.kind == "O" else None
+        self._golden = None if golden is None else self.read(golden.raw, len(golden.raw))
+        self.golden: Array | None = self._golden and self._golden.given
 
     def _normal(self, labels: Array) -> Array:
         """Labels as Answers.given has them."""
@@ -138,14 +143,26 @@ class Expected:
             raise _unfit("the labels are text, and %s gives class numbers" % output)
         odd = int(((labels < 0) | (labels >= plan.classes)).sum())
         if odd:
+            from_one = labels.min() == 1 and labels.max() == plan.classes
             raise _unfit(
                 "the labels are %d to %d (%d different ones), and %s has the classes 0 to %d: %d of %d tests can never be answered"
-                " right" % (labels.min(), labels.max(), len(numpy.unique(labels)), output, plan.classes - 1, odd, len(labels)))
+                " right%s" % (labels.min(), labels.max(), len(numpy.unique(labels)), output, plan.classes - 1, odd, len(labels),
+                              "; they count from 1 and the model from 0, so take 1 from each label" if from_one else ""))
 
-    def same(self, answers: Answers, wanted: Array) -> Array:
-        """For each test whether the answer is the wanted one. What is not finite never is."""
-        right: Array = answers.finite & self._matches(answers.given, wanted)
+    def right(self, answers: Answers, here: Array) -> Array:
+        """For each test whether the answer is the label. What is not finite never is. here: which tests these are."""
+        labels = cast(Array, self.labels)[here]
+        matches = self._matches(answers.given, labels)
+        if self._spelled is not None and answers.given.dtype.kind == "O":  # a model that names its classes 007
+            matches = matches | (answers.given == self._spelled[here])
+        right: Array = answers.finite & matches
         return right
+
+    def agrees(self, answers: Answers, here: Array) -> Array:
+        """For each test whether the answer is the golden one. NaN is NaN, where the trusted version gave it too."""
+        golden = cast(Answers, self._golden)
+        same: Array = (answers.finite == golden.finite[here]) & self._matches(answers.given, golden.given[here])
+        return same
 
     def _matches(self, given: Array, wanted: Array) -> Any:
         if self.tolerance is None:
@@ -155,7 +172,21 @@ class Expected:
         if given.shape != wanted.shape:
             raise _malformed("has %d values for each test, expected are %d" % (given.shape[1], wanted.shape[1]))
         with numpy.errstate(invalid="ignore"):
-            return (abs(given - wanted) <= self.tolerance * numpy.maximum(1, abs(wanted))).all(axis=1)
+            near = abs(given - wanted) <= self.tolerance * numpy.maximum(1, abs(wanted))
+        same = near & numpy.isfinite(wanted) | (given == wanted) | numpy.isnan(given) & numpy.isnan(wanted)
+        return numpy.logical_and.reduce(same, axis=1)
+
+
+def one_hot_columns(columns: dict[str, Array]) -> list[str]:
+    """Names such as kind_cat and kind_dog, of which each row has a 1 in just one, as pandas.get_dummies() writes them."""
+    groups: dict[str, list[str]] = {}
+    for name, column in columns.items():
+        stem, joint, dummy = name.rpartition("_")
+        if joint and column.ndim == 1 and column.dtype.kind in "biuf" and numpy.isin(column, (0, 1)).all():
+            groups.setdefault(stem, []).append(name)
+    return next((
+        names for names in groups.values()
+        if len(names) > 1 and (numpy.add.reduce([columns[name].astype("i8") for name in names]) == 1).all()), [])
 
 
 def _malformed(text: str) -> Error:
@@ -208,7 +239,7 @@ def fits(golden: Golden | None, plan: Plan) -> None:
 
 def _kept(content: bytes, path: str) -> tuple[Array, Meta]:
     """(answers, meta) in the bytes of a golden file."""
-    arrays = dataset_formats.arrays(content, path)
+    arrays = reading.arrays(content, path)
     raw, meta = arrays["answers"], json.loads(arrays["meta"].item())
     if raw.dtype.kind == "O":
         raw = numpy.array([value.decode("utf-8", "replace") for value in raw.reshape(-1)], dtype=object).reshape(raw.shape)

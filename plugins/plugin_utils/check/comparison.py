@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import collections
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -21,6 +22,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.statistics 
     wilson,
 )
 
+LEAST_SHIFTED = 20  # tests; of fewer, chance may have made the most of them
 MOST_BITS = 20000  # tests; more would be too much for a ConfigMap
 
 Result = dict[str, Any]  # what is kept of a check: plain data, as result_of() makes it
@@ -55,6 +57,15 @@ def _golden(measured: Measured) -> dict[str, Any] | None:
     """What a golden file is known by: its path may be another one tomorrow."""
     golden = measured["golden"]
     return None if golden is None else {"version": golden["version"], "recorded": golden["recorded"]}
+
+
+def shifted(expected: Sequence[Any] | None, given: Sequence[Any] | None) -> int:
+    """1 or -1 where nearly every answer is just that beside its label, as where one of the two counts from 1; else 0."""
+    pairs = [pair for pair in zip(expected or (), given or ()) if all(isinstance(one, int) for one in pair)]
+    if len(pairs) < LEAST_SHIFTED or len({label for label, dummy in pairs}) < 3:
+        return 0
+    apart = collections.Counter(answer - label for label, answer in pairs)
+    return next((step for step in (1, -1) if apart[step] > 0.8 * len(pairs)), 0)
 
 
 def pack(right: Sequence[int]) -> str | None:

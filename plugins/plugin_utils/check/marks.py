@@ -34,9 +34,8 @@ class Marks:
         here = numpy.concatenate([self._numbers[request.start:request.stop] for request, dummy in answered])
         answers = self._expected.read(numpy.concatenate([array for dummy, array in answered]), len(here))
         verdicts = [
-            (kept, self._expected.same(answers, wanted[here]))
-            for kept, wanted in ((self.right, self._expected.labels), (self.agrees, self._expected.golden))
-            if kept is not None and wanted is not None
+            (kept, judge(answers, here))
+            for kept, judge in ((self.right, self._expected.right), (self.agrees, self._expected.agrees)) if kept is not None
         ]
         for kept, same in verdicts:  # all or none of them: what is not read as a whole is read one by one
             kept[here] = same

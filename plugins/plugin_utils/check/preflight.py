@@ -23,7 +23,7 @@ def preflight(options: Options) -> dict[str, Any]:
     questions = Questions(options, tests)  # that there is something to compare answers with
     if options["signatures"]:
         _fit(questions, options)
-    return {**described(tests), "compares": questions.expected is not None}
+    return {**described(tests), "remarks": questions.remarks, "compares": questions.expected is not None}
 
 
 def _fit(questions: Questions, options: Options) -> None:
@@ -43,4 +43,5 @@ def described(tests: dataset.Dataset) -> dict[str, Any]:
             name: {"type": "string" if column.dtype.kind == "O" else column.dtype.name, "shape": list(column.shape)}
             for name, column in tests.columns.items()
         },
+        "left_out": dict(tests.left_out), "remarks": list(tests.remarks),
     }

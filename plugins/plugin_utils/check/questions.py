@@ -24,15 +24,17 @@ class Questions:
         labels = request_plan.labels_column(options, dataset)
         if labels is None and self.golden is None and not options["record"]:
             raise Error(
-                "The dataset %s has no labels (columns: %s), so there is nothing to compare with: name a column with check_labels;"
-                " or set check_golden to a path, and check_record: true, and the first check records there what the version that"
-                " serves answers, for the later ones to compare with."
-                % (dataset.location, ", ".join(sorted(dataset.columns))), "labels_missing",
+                "The dataset %s has no labels (columns: %s)%s, so there is nothing to compare with: name a column with"
+                " check_labels; or set check_golden to a path, and check_record: true, and the first check records there what the"
+                " version that serves answers, for the later ones to compare with."
+                % (dataset.location, ", ".join(sorted(dataset.columns)), _hints(dataset)), "labels_missing",
             )
         only_recorded = options["record"] and (labels is None or not options["record_missing"])
         self.expected = None if only_recorded else answers.Expected(
-            None if labels is None else dataset.columns[labels], self.golden, options["tolerance"]
+            None if labels is None else dataset.as_numbers(labels), self.golden, options["tolerance"],
+            None if labels is None else dataset.as_text(labels),
         )
+        self.remarks = [*dataset.remarks, *_said_of_labels(dataset, labels, options["tolerance"])]
         self.at = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         self._requests: dict[tuple[Any, int, int | None], list[Any]] = {}
         self._lock = threading.Lock()
@@ -50,3 +52,17 @@ class Questions:
             if key not in self._requests:
                 self._requests[key] = request_plan.requests(plan, self.dataset, batch, most)
             return self._requests[key]
+
+
+def _hints(dataset: Dataset) -> str:
+    """What may help to find the labels."""
+    hot = answers.one_hot_columns(dataset.columns)
+    one_hot = "%s and %s are one-hot: make one column of class numbers of them" % (", ".join(hot[:-1]), hot[-1]) if hot else ""
+    return "".join("; " + hint for hint in (*dataset.remarks, one_hot) if hint)
+
+
+def _said_of_labels(dataset: Dataset, labels: str | None, tolerance: float | None) -> list[str]:
+    column = None if labels is None else dataset.columns[labels]
+    if column is None or tolerance is not None or column.ndim != 2 or column.shape[1] < 2:
+        return []
+    return ["the labels in the column %s are one-hot %s: the place of the 1, from 0, is the class" % (labels, list(column.shape))]

@@ -62,6 +62,8 @@ def check(
             if replicas is None:
                 return _no_deployment(options, check_mode)
             servers += replicas
+        for remark in questions.remarks:
+            show(remark)
         if options["address"] and (questions.expected or not servers):
             target = dialled(options["address"], options["port"])
             servers.append(Server("address " + options["address"], options, target))

@@ -18,6 +18,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.comparison 
     compare,
     disagreeing,
     result_of,
+    shifted,
 )
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.statistics import Interval, percent, wilson
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.pods import several
@@ -303,6 +304,9 @@ def _remarks(options: Options, measured: Measured) -> Iterator[str]:
             )
         if options["expected_version"] is not None and server["requests"] and not server["versions"]:
             yield "%s does not say which version answers." % server["title"]
+        if measured["kind"] == "classes" and shifted(measured["expected"], server["given"]):
+            yield "%s: most answers are the label %+d: labels and model seem to count classes from different numbers." % (
+                server["title"], shifted(measured["expected"], server["given"]))
 
 
 def _sentence(findings: Findings, counted: Servers, judged: Sequence[Judged]) -> str:

@@ -61,11 +61,20 @@ message TensorProto {
   bytes float8_val = 18;
 }
 
-message TensorInfo { string name = 1; int32 dtype = 2; TensorShapeProto tensor_shape = 3; }
+message CooSparse { string values_tensor_name = 1; }
+message CompositeTensor { repeated TensorInfo components = 2; }
+message TensorInfo {
+  string name = 1;
+  int32 dtype = 2;
+  TensorShapeProto tensor_shape = 3;
+  CooSparse coo_sparse = 4;
+  CompositeTensor composite_tensor = 5;
+}
 message SignatureDef {
   map<string, TensorInfo> inputs = 1;
   map<string, TensorInfo> outputs = 2;
   string method_name = 3;
+  map<string, TensorProto> defaults = 4;
 }
 message SignatureDefMap { map<string, SignatureDef> signature_def = 1; }
 

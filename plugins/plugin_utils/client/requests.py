@@ -40,11 +40,13 @@ class Request(NamedTuple):
 
 
 def predict(
-    model: str, signature: str, tensors: Mapping[str, tuple[int, Array]], outputs: Sequence[str], batch: int
+    model: str, signature: str, tensors: Mapping[str, tuple[int, Array]], outputs: Sequence[str], batch: int,
+    whole: Mapping[str, tuple[int, Array]] | None = None,
 ) -> list[Request]:
     """Requests of so many tests each (the last one may have fewer). tensors: {input: (DataType number, a row for each test)};
-    outputs: the names of those that are wanted."""
-    constant = _named(messages().PredictRequest(output_filter=outputs), model, signature)
+    outputs: the names of those that are wanted; whole: inputs that are the same in every request."""
+    constant = _named(messages().PredictRequest(output_filter=outputs), model, signature) + b"".join(
+        _entry(name, encode(array, number).SerializeToString()) for name, (number, array) in (whole or {}).items())
     inputs = [_spliced(name, *tensor) for name, tensor in tensors.items()]
     tests = len(next(iter(tensors.values()))[1])
     return [

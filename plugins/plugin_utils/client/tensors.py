@@ -92,8 +92,9 @@ def type_name(number: int) -> str:
 
 
 def type_number(name: str) -> int:
-    """Of a type's name; dtype101 is how a SavedModel's node names those that it does not know. ValueError for no type."""
+    """Of a type's name; a SavedModel's node says dtype101 of those that it does not know, and invalid of none. ValueError for no type."""
     numbers = {kind.name: number for number, kind in DATA_TYPES.items()} | {other: number for number, other in OTHER_NAMES.items()}
+    numbers["invalid"] = 0
     return numbers[name] if name in numbers else int(name.removeprefix("dtype"))
 
 

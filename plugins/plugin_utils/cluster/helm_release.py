@@ -78,10 +78,14 @@ def chart(secret: Object) -> Object:
     return found
 
 
+def manifest(secret: Object) -> str:
+    """The objects that a revision consists of, as YAML documents."""
+    return str(decode(secret["data"]["release"]).get("manifest") or "")
+
+
 def objects(secret: Object) -> list[str]:
     """Kind and name of each object that a revision consists of: what an uninstall deletes."""
-    manifest = yaml.safe_load_all(decode(secret["data"]["release"]).get("manifest") or "")
-    return ["%s %s" % (each["kind"], each["metadata"]["name"]) for each in manifest if each]
+    return ["%s %s" % (each["kind"], each["metadata"]["name"]) for each in yaml.safe_load_all(manifest(secret)) if each]
 
 
 def under_way(status: str | None) -> bool:

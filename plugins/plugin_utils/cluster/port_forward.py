@@ -8,6 +8,7 @@ nobody else in. Every connection to it is one port-forward of the official clien
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import os
 import re
@@ -16,9 +17,12 @@ import socket
 import tempfile
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import causes
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import authorization
 
 try:
@@ -27,10 +31,17 @@ except ImportError:
     pass  # NEEDS of the action plugin has its name
 
 MAX_SOCKET_PATH = 100  # the kernel's limit is 108
+FOLDER, SOCKET = "tf-serving-", "grpc"
 
 
 def to_pod(api_client: Any, namespace: str, pod: str, port: int) -> Forward:
     """A Forward to one port of one pod."""
+    way = urlsplit(api_client.configuration.proxy or "").scheme
+    if way not in ("", "http"):
+        raise Error(
+            "A port-forward cannot go through a proxy of %s://, the official client's websocket knows only http://: name another"
+            " one, or add the API server to NO_PROXY if it is to be reached without a proxy." % way, "port_forward_failed",
+        )
     if any(name.lower().startswith("impersonate-") for name in api_client.default_headers):
         raise Error(
             "A port-forward cannot be made as somebody else (impersonate_user, impersonate_groups): the official client's"
@@ -63,11 +74,13 @@ class Forward:
         self._port = port
 
     def __enter__(self) -> Forward:
-        self._folder = tempfile.mkdtemp(prefix="tf-serving-")
-        if len(self._folder) > MAX_SOCKET_PATH:
-            os.rmdir(self._folder)
-            self._folder = tempfile.mkdtemp(prefix="tf-serving-", dir="/tmp")
-        path = os.path.join(self._folder, "grpc")
+        parent = tempfile.gettempdir()
+        if len(os.path.join(parent, FOLDER)) + 20 > MAX_SOCKET_PATH:
+            parent = "/tmp"
+        remove_leftovers(parent)
+        self._folder = tempfile.mkdtemp(prefix=FOLDER, dir=parent)
+        self._lock = _locked(self._folder)
+        path = os.path.join(self._folder, SOCKET)
         self.target = "unix:" + path
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(path)
@@ -79,6 +92,7 @@ class Forward:
         _shut(self._listener)  # wakes accept(), which close() alone would not
         self._listener.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+        os.close(self._lock)
 
     def _accept(self) -> None:
         while True:
@@ -112,6 +126,29 @@ class Forward:
             self.errors.append(said)
 
 
+@functools.cache  # once a task
+def remove_leftovers(parent: str) -> None:
+    """Folders of runs that were killed. Whose run still lives is locked, by the kernel, in whatever container it is."""
+    for folder in Path(parent).glob(FOLDER + "*"):
+        with contextlib.suppress(OSError):  # somebody else's, in use, or gone by now
+            there = folder.lstat()
+            if there.st_uid == os.geteuid() and (folder / SOCKET).exists():  # which is made after the lock
+                lock = _locked(str(folder))
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(lock)
+
+
+def _locked(folder: str) -> int:
+    """A descriptor whose end is the lock's; an OSError where another process has it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
 def _start(function: Callable[..., None], *arguments: Any) -> threading.Thread:
     thread = threading.Thread(target=function, args=arguments, daemon=True)
     thread.start()
@@ -138,10 +175,13 @@ def _shut(end: Any) -> None:
 
 
 def reason(error: BaseException) -> str:
-    """The API server's own sentence, which the client buries in the text of a failed websocket handshake."""
+    """The API server's own sentence, which the client buries in the text of a failed handshake; or what was in the way."""
     text = str(getattr(error, "reason", None) or error)
     message = re.search(r'"message":"(.*?)(?<!\\)"', text)
-    said = message.group(1).replace("\\", "") if message else text.partition(" -+-+- ")[0]
-    if message and re.search(r"\b403\b", text):  # the API server's, not a proxy's
+    if message is None:
+        known = causes.known(error)
+        return known.text if known else text.partition(" -+-+- ")[0]
+    said = message.group(1).replace("\\", "")
+    if re.search(r"\b403\b", text):
         said += " (the account needs get and create on pods/portforward)"
     return said

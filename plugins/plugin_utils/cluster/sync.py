@@ -3,7 +3,7 @@
 """Has one object of the Kubernetes API be what it should be: present or absent, check mode, diff and conflicts in one place."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,3 +133,12 @@ def merge_patch(before: Object, after: Object) -> Object:
         elif key not in before or before[key] != value:
             patch[key] = value
     return patch
+
+
+def leaves(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """(dotted path, value) of all that is no mapping, or an empty one."""
+    for key, value in fields.items():
+        if isinstance(value, Mapping) and value:
+            yield from (("%s.%s" % (key, path), inner) for path, inner in leaves(value))
+        else:
+            yield str(key), value

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import Object
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.sync import Item, leaving, sync
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.sync import Item, leaves, leaving, sync
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.quantity import quantity
 
 Options = dict[str, Any]  # of the module model_volume
@@ -134,14 +134,8 @@ def managed(volume: Object) -> bool:
 
 def source(spec: Object) -> dict[str, Any]:
     """The source as {dotted path: value}. Empty values are those that the API server left out."""
-    def leaves(path: list[str], value: Any) -> Iterator[tuple[str, Any]]:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                yield from leaves([*path, key], inner)
-        elif value not in (None, "", False):
-            yield ".".join(path), value
-
-    return dict(leaf for key in sorted(spec.keys() - _BESIDE_THE_SOURCE) for leaf in leaves([key], spec[key]))
+    beside = {key: value for key, value in sorted(spec.items()) if key not in _BESIDE_THE_SOURCE}
+    return {path: value for path, value in leaves(beside) if value not in (None, "", False, {})}
 
 
 # What differs

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Collection, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import rollout_reasons
@@ -20,6 +20,7 @@ POLL = 1  # seconds
 WAKE = 5
 WOKEN = "mlops.tf-serving/scheduled-after"  # annotation of the claim
 TROUBLED = 5  # pods whose events are read: of fifty the first tell as much as all
+EVENTS_EVERY = 5  # seconds, for a pod that has not changed: an API server keeps no index of events, and goes through all of them
 
 
 @contextlib.contextmanager
@@ -32,6 +33,12 @@ def allowed(*codes: str) -> Iterator[None]:
             raise
 
 
+class KnownEvents(NamedTuple):
+    read: float
+    version: str  # of the pod then
+    events: list[Object] | None
+
+
 class Workload:
     """Reads plain objects. None: not there, or (ReplicaSets, events) not allowed."""
 
@@ -41,6 +48,7 @@ class Workload:
         """selector: labels of the pods, by default the Deployment's own. claim: the PersistentVolumeClaim that they mount."""
         self.api_client, self.namespace, self.name = api_client, namespace, name
         self.selector, self.claim_name = selector, claim
+        self._known_events: dict[str, KnownEvents] = {}  # by pod
 
     def deployment(self) -> Object | None:
         return self.read_one("apis/apps/v1", "deployments", self.name)
@@ -68,11 +76,19 @@ class Workload:
         with allowed():
             seen["replica_sets"] = self.read_all("apis/apps/v1", "replicasets", labelSelector=selector)
         for pod in troubled(seen)[:TROUBLED]:
-            events = self.events("Pod", pod["metadata"]["name"])
+            events = self._events_of(pod)
             if events is None:
                 return {**seen, "events": None}
             seen["events"] += events
         return seen
+
+    def _events_of(self, pod: Object) -> list[Object] | None:
+        """Those about it, which is looked at every second."""
+        name, version, now = pod["metadata"]["name"], pod["metadata"].get("resourceVersion", ""), time.monotonic()
+        known = self._known_events.get(name)
+        if known is None or known.version != version or now - known.read >= EVENTS_EVERY:
+            known = self._known_events[name] = KnownEvents(now, version, self.events("Pod", name))
+        return known.events
 
     def reasons(self, seen: Seen, known_pods: Collection[str], pending_timeout: float) -> list[Reason]:
         """Why it does not come to an end, the most telling first."""

@@ -14,6 +14,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import he
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import Object, explained, get
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.sync import leaving
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.config_map import ConfigMap
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.edits import edited
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.release import Release, policy
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.quantity import quantity
 
@@ -23,14 +24,19 @@ Values = Mapping[str, Any]  # of the chart
 
 GPU = "nvidia.com/gpu"
 NOTHING: Answer = {
-    "release": None, "stored": {}, "unlock": False, "upgrade_because": ["no_release"], "pods": [], "policy": None,
+    "release": None, "stored": {}, "unlock": False, "upgrade_because": ["no_release"], "edited": [], "pods": [], "policy": None,
     "model_config": None,
 }
 
 
 def preflight(api_client: Any, options: Options, warn: Callable[[str], None]) -> Answer:
-    namespace, values, folder = options["namespace"], options["values"], Path(options["chart"])
-    chart = helm_chart.read(folder)
+    seen = look(api_client, options, helm_chart.read(Path(options["chart"])), warn)
+    return {"values_diff": _difference(seen.pop("stored"), options["values"]), **seen}
+
+
+def look(api_client: Any, options: Options, chart: helm_chart.Chart, warn: Callable[[str], None]) -> Answer:
+    """The same with `stored`, the values of the release, in the place of how they differ."""
+    namespace, values = options["namespace"], options["values"]
     wanted = helm_chart.merged(chart["values"], values)
     release = Release(api_client, namespace, options["release"])
     namespace_exists = _namespace_exists(api_client, namespace)
@@ -45,7 +51,6 @@ def preflight(api_client: Any, options: Options, warn: Callable[[str], None]) ->
     return {
         "gpus": gpus,
         "gpu_nodes": _check_gpu(api_client, wanted, options["gpu_preflight"], warn) if gpus else None,
-        "values_diff": _difference(seen.pop("stored"), values),
         "upgrade": bool(seen["upgrade_because"]),
         "namespace_exists": namespace_exists,
         **seen,
@@ -75,12 +80,14 @@ def _look(release: Release, values: Values, wanted: Values, chart: helm_chart.Ch
         _check_claim(objects["PersistentVolumeClaim"], wanted["persistence"]["pvc"])
     missing = len(objects) < 3 + _has_parameters(stored)
     because = _why_upgrade(secret, record, missing, stored != values, chart)
+    by_hand = edited(helm_release.manifest(secret), objects.values()) if secret and not because else []
     return {
         "release": record,
         "stored": stored,
         "pods": [pod["metadata"]["name"] for pod in release.all_pods()],
-        "unlock": _in_the_way(record, because),
-        "upgrade_because": because,
+        "unlock": _in_the_way(record, because or by_hand),
+        "upgrade_because": because + (["edited"] if by_hand else []),
+        "edited": by_hand,
         "policy": policy(release, objects.get("Deployment")),
     }
 

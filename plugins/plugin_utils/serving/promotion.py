@@ -86,7 +86,7 @@ class Walk:
             off = self.off(seen, step) if pushed or not written else _ready(seen)
             if not off:
                 break
-            self._refuse_unsteady([replica.pod for replica in off if replica.pod in settled], deadline)
+            self._refuse_unsteady([replica.pod for replica in off], settled, deadline)
             outcome = each(functools.partial(self._settle, step, deadline, written and not pushed), off)
             pushed |= outcome.keys()
             problems = {pod: error for pod, error in outcome.items() if isinstance(error, Error)}
@@ -98,12 +98,18 @@ class Walk:
             self.changed = True
             self.steps.append(model_config.sentence(step, self.model))
 
-    def _refuse_unsteady(self, again: list[str], deadline: float) -> None:
-        """A server that starts anew again and again would otherwise be told for ever."""
-        if again and time.monotonic() >= deadline:
+    def _refuse_unsteady(self, off: list[str], settled: set[str], deadline: float) -> None:
+        """A server that starts anew again and again would otherwise be told for ever, and so would pods of which none stays."""
+        late, again = time.monotonic() - deadline, [pod for pod in off if pod in settled]
+        if again and late >= 0:
             raise Error(
                 "pod %s: it does not stay at what it was told, as if its server started anew each time." % several(again, ", "),
                 "replica_unsteady", pods=again,
+            )
+        if off and late >= PATIENCE:
+            raise Error(
+                "pod %s: still another one that was not told, as if pods were replaced all the time." % several(off, ", "),
+                "replica_unsteady", pods=off,
             )
 
     def _judge(self, problems: dict[str, Error], deadline: float) -> None:

@@ -75,6 +75,13 @@ def server_release(version: str | None, image: str) -> tuple[tuple[int, int] | N
     return (int(number[1]), int(number[2])), "%s says %s" % (source, number[0])
 
 
+def saved_model_tags(args: list[str]) -> list[str]:
+    """Of the graph that servers load. Of a flag given twice they heed the last."""
+    flag = "--saved_model_tags="
+    given = [word.removeprefix(flag) for word in args if word.startswith(flag)]
+    return given[-1].split(",") if given else ["serve"]
+
+
 def _literal(text: str) -> str:
     """In a container's arguments Kubernetes takes $(NAME) for a variable, and $$ for a $."""
     return text.replace("$", "$$")

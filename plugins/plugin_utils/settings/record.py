@@ -50,11 +50,13 @@ MODEL = Text(
 )
 RELEASE = Text(
     names.RELEASE,
-    "use at most %d lower case letters, digits and '-', beginning with a letter: the Service <release>-%s is named after it"
+    "use at most %d lower case letters, digits and '-', beginning with a letter and not ending in '-': the Service <release>-%s is"
+    " named after it"
     % (names.RELEASE_LENGTH, names.CHART), names.RELEASE_LENGTH,
 )
-NAMESPACE = Text(_DNS_LABEL, "use at most 63 lower case letters, digits and '-'", 63)
-LABEL = Text(names.LABEL, "use at most 63 letters, digits, '-', '_' and '.'")
+NAMESPACE = Text(_DNS_LABEL, "use at most 63 lower case letters, digits and '-', with a letter or digit at both ends", 63)
+LABEL_WAY_OUT = "use at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends"
+LABEL = Text(names.LABEL, LABEL_WAY_OUT)
 FOLDER = Text(r"/(?!(.*/)?\.\.(/|$))[^\x00-\x1f]*", "use an absolute path, without '..'")
 QUANTITY = Text(r"[0-9]+(\.[0-9]+)?(k|[MGTPE]|[KMGTPE]i|[eE][0-9]+)?", "use a Kubernetes quantity such as 5Gi")
 IMAGE = Text(r"\S+", "an image reference has no spaces")
@@ -135,7 +137,9 @@ class Volume:
     mode: str = variable(OctalMode(), "755")
     mount_options: list[str] = variable(Words(), lambda of: [])
     name: str = variable(
-        Text(r"%s(\.%s)*" % (_DNS_LABEL, _DNS_LABEL), "use at most 253 lower case letters, digits, '-' and '.'", 253),
+        Text(
+            r"%s(\.%s)*" % (_DNS_LABEL, _DNS_LABEL),
+            "use at most 253 lower case letters, digits, '-' and '.', with a letter or digit at both ends", 253),
         lambda of: "%s-%s" % (of("volume_namespace"), of("volume_release")))
     model: str = variable(LABEL, lambda of: names.label_value(of("model_name")))
     namespace: str = variable(NAMESPACE, lambda of: of("serving_namespace"))
@@ -173,7 +177,7 @@ class Serving:
     mount_path: str = variable(FOLDER, lambda of: of("model_base_path"))
     storage: str = variable(QUANTITY, lambda of: of("volume_size"))
     volume_labels: dict[str, Any] = variable(
-        TextMapping(names.LABEL, "use at most 63 letters, digits, '-', '_' and '.'"), lambda of: {"model": of("volume_model")})
+        TextMapping(names.LABEL, LABEL_WAY_OUT), lambda of: {"model": of("volume_model")})
     start_timeout: int = variable(SECONDS, 300)
     timeout: int = variable(SECONDS, 600)
     pending_timeout: int = variable(Whole(0), 30)

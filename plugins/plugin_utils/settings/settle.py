@@ -13,7 +13,11 @@ from typing import Any
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings import rules
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.chart_values import chart_values
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.chart_values import (
+    chart_values,
+    saved_model_tags,
+    server_release,
+)
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.names import object_names
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.record import SECTIONS, Variable, variables
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.values import Unfit, blank
@@ -116,9 +120,16 @@ class Settled:
         except _Doubtful:
             self.doubtful.add(name)
         except Unfit as error:
-            self.wrong(name, "%s (it follows from %s)" % (error, ", ".join(sources)), value)
+            self.wrong(name, "%s. %s" % (error, _where_from(name, sources)), value)
             return value
         return None
+
+
+def _where_from(name: str, sources: list[str]) -> str:
+    """Of a default that will not do: where it comes from, and what to set."""
+    if sources == ["inventory_hostname"]:
+        return "It is the host's name in the inventory: set %s for this host, or rename it" % name
+    return "It follows from %s: set %s, or change that" % (", ".join(sources), name)
 
 
 def settle(
@@ -158,6 +169,14 @@ def _refuse_missing(settled: Settled, name: str, hosts: Container[str]) -> None:
 
 def _derived(section: str, settled: Settled) -> dict[str, Any]:
     """What follows from a section's variables and is nobody's choice."""
+    if section == "model":
+        image = "serving_gpu_image" if settled("serving_gpu") else "serving_image"
+        release, _source = server_release(settled("serving_version"), settled(image)) \
+            if settled.sound("serving_gpu", "serving_version", image) else (None, "")
+        return {
+            "saved_model_tags": saved_model_tags(settled("serving_args") if settled.sound("serving_args") else []),
+            "server_release": "%d.%d" % release if release else "",
+        }
     if section == "volume":
         return {"claim": object_names(settled("volume_release"))["claim"]}
     if section == "serving":

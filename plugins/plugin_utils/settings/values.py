@@ -239,12 +239,14 @@ class Limits(Mapping):
 
 
 class Columns(Mapping):
-    """Of a column's name, or a list of them, by name."""
+    """Of a column's name, a list of them, or a value for all tests, by name."""
 
-    way_out = "use a mapping of the model's inputs to columns of the dataset, such as {images: images}"
+    way_out = "use a mapping of the model's inputs to columns of the dataset, such as {images: images}, or to values, such as" \
+              " {keep_prob: 1.0} or {mode: {value: text}}"
 
-    def entry(self, key: str, value: Any) -> str | list[str]:
-        if not value or not isinstance(value, (str, list)):
+    def entry(self, key: str, value: Any) -> Any:
+        is_value = isinstance(value, (bool, int, float)) or (isinstance(value, dict) and list(value) == ["value"])
+        if not is_value and (not value or not isinstance(value, (str, list))):
             raise Unfit(self.way_out)
         return value
 
@@ -253,8 +255,9 @@ class TextOrMapping(Kind["str | dict[str, str]"]):
     type = "raw"
 
     def read(self, value: Any) -> str | dict[str, str]:
-        if isinstance(value, str) and value.lstrip().startswith("{"):
-            value = structure(value)
+        # A name of a file is none of these, though YAML may take "/data/a: b.csv" for a mapping.
+        if isinstance(value, str) and re.match(r"\s*({|---\s|[\w.-]+:\s)", value):
+            value = structure(value) or value
         if isinstance(value, dict):
             return {str(key): Text.words(entry) for key, entry in value.items()}
         return Text.words(value)
@@ -296,7 +299,8 @@ def structure(text: str) -> Any:
         parsed = json.loads(text)
     except ValueError:
         try:
-            parsed = yaml.safe_load(text)
+            # What was copied from a web page has no-break blanks, which YAML takes for letters.
+            parsed = yaml.safe_load(text.replace("\xa0", " "))
         except yaml.YAMLError:
             return None
     return parsed if isinstance(parsed, (dict, list)) else None

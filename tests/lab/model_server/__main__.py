@@ -61,7 +61,7 @@ def serve(given, release):
     def load(version):
         begun, status = time.monotonic(), "fail"
         try:
-            loaded = servable.Servable(version.path, tags, given.tensorflow_session_parallelism)
+            loaded = servable.Servable(version.path, tags, given.tensorflow_session_parallelism, release >= (2, 4))
             try:
                 if batching:
                     batching.wrap_session()

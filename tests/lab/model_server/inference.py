@@ -21,7 +21,7 @@ def predict(servable, request, response, batching=None, as_content=False):
     signature = servable.signatures.get(name)
     if signature is None:
         raise Failure(FAILED_PRECONDITION, 'Serving signature key "%s" not found.' % name)
-    if signature.method_name not in (PREDICT, CLASSIFY, REGRESS):
+    if not servable.any_method and signature.method_name not in (PREDICT, CLASSIFY, REGRESS):
         raise Failure(INTERNAL, "Expected prediction signature method_name to be one of {%s, %s, %s}. Was: %s"
                       % (PREDICT, CLASSIFY, REGRESS, signature.method_name))
     feeds = _feeds(signature, request)
@@ -138,7 +138,7 @@ def _signature_of_examples(servable, request, method, kind):
     signature = servable.signatures.get(name)
     if signature is None:
         raise invalid("No signature was found with the name: %s" % name)
-    if signature.method_name != method:
+    if not servable.any_method and signature.method_name != method:
         raise invalid("Expected %s signature method_name to be %s. Was: %s" % (kind, method, signature.method_name))
     if len(signature.inputs) != 1:
         raise invalid("Expected one input Tensor.")

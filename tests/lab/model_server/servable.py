@@ -44,10 +44,11 @@ PARTS = {types_pb2.DT_HALF: "<u2", types_pb2.DT_BFLOAT16: "<u2", types_pb2.DT_CO
 
 
 class Servable:
-    """A SavedModel in a session of its own."""
+    """A SavedModel in a session of its own. any_method: signatures are asked whatever they call their method, as from 2.4 on."""
 
-    def __init__(self, path, tags=("serve",), threads=0):
+    def __init__(self, path, tags=("serve",), threads=0, any_method=False):
         meta = _read(path, tags)
+        self.any_method = any_method
         self.signatures = dict(meta.signature_def)
         graph = ops.Graph()
         with graph.as_default():

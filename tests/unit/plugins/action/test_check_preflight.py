@@ -24,7 +24,7 @@ def test_what_the_test_data_are(look, tmp_path, check_mode, monkeypatch):
     answer = look(tests="10", check_mode=check_mode, report="reports/", record="")
     assert answer == {"changed": False, "tests": 10, "columns": {
         "images": {"type": "uint8", "shape": [10, 28, 28]}, "labels": {"type": "uint8", "shape": [10]},
-    }, "compares": True}
+    }, "left_out": {}, "remarks": [], "compares": True}
     assert not (tmp_path / "playbooks").exists()
 
 

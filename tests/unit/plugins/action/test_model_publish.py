@@ -85,7 +85,7 @@ def test_a_look_sends_nothing_along(archive, dataset):
 
 
 def answered(**answer):
-    return {"changed": False, "verified": True, "message": "", "checksum": "sha256:ab", **answer}
+    return {"changed": False, "verified": True, "message": "", "checksum": "sha256:ab", "left_out": [], **answer}
 
 
 @pytest.mark.parametrize(("answer", "check_mode", "remarks", "up_to_date"), [
@@ -94,7 +94,8 @@ def answered(**answer):
     (answered(message="Version 2 was withdrawn", verified=False), False, ["Version 2 was withdrawn"], True),
     (answered(verified=False), True, ["unverified"], True),
     (answered(verified=False, changed=True), False, ["unverified"], False),
-    (answered(verified=False, changed=True, checksum=None), True, [], False),
+    (answered(verified=False, changed=True, checksum=None), True, [], False), (answered(left_out=["latest"]), False, [], True),
+    (answered(left_out=["latest"], changed=True), False, ["left out of the archive, for the model needs none of it"], False),
 ])
 def test_what_is_made_of_the_answer(answer, check_mode, remarks, up_to_date):
     result = Action({**NAS, "archive": "http://host/x"}, dict(answer), check_mode=check_mode).run()
@@ -102,6 +103,35 @@ def test_what_is_made_of_the_answer(answer, check_mode, remarks, up_to_date):
     assert result == answer
     unverified = Action({**NAS, "archive": "http://host/x"}, answered(verified=False)).run()["remarks"][0]
     assert unverified.endswith("set model_checksum: sha256:ab")
+
+
+def test_what_cannot_be_checked_is_said_at_publish():
+    signatures = {
+        "fine": {"method": "", "inputs": {"x": "float32[-1]", "y": "string[?]"}, "outputs": {}},
+        "of_examples": {"method": "tensorflow/serving/classify", "inputs": {"inputs": "string[]"}, "outputs": {}},
+        "sparse": {"method": "", "inputs": {"x": "float32[-1]", "y": "sparse float32[-1,9]"}, "outputs": {}},
+        "ragged": {"method": "", "inputs": {"x": "composite invalid[?]"}, "outputs": {}},
+        "table": {"method": "my/own", "inputs": {"x": "resource[]"}, "outputs": {}},
+        "old": {"method": "my/own", "inputs": {"x": "dtype101[-1]"}, "outputs": {}},
+        "one_by_one": {"method": "", "inputs": {"x": "string[]"}, "outputs": {}},
+        "empty": {"method": "", "inputs": {}, "outputs": {}},
+    }
+    remarks = Action({**NAS, "archive": "http://host/x"}, answered(signatures=signatures)).run()["remarks"]
+    assert remarks == ["signature %s cannot be checked: %s" % item for item in {
+        "sparse": "its input y is a sparse tensor, and the check sends dense tensors of numbers, text or booleans",
+        "ragged": "its input x is a composite tensor, as ragged ones are, and the check sends dense tensors of numbers, text or"
+                  " booleans",
+        "table": "its input x is of type resource, and the check sends dense tensors of numbers, text or booleans",
+        "old": "its input x is of type a reference to float32, and the check sends dense tensors of numbers, text or booleans",
+        "one_by_one": "none of its inputs has a dimension for tests (x: string []): export it with one, [None, ...]",
+        "empty": "it has no inputs",
+    }.items()]
+
+
+def test_signatures_that_nobody_wrote_are_no_traceback():
+    for signatures in ({"s": 3}, {"s": {"method": "", "inputs": {"x": "floaty"}}}):
+        answer = Action({**NAS, "archive": "http://host/x"}, answered(signatures=signatures)).run()
+        assert answer["failed"] and answer["failure"]["code"] == "option_invalid"
 
 
 def test_empty_options_are_left_out():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from fake_mount import Nas, needs_mounts
-from nas_folder import ONE
+from nas_folder import ONE, sha
 
 import conftest
 from ansible_collections.mlops.tf_serving.plugins.module_utils import tfrecord
@@ -45,6 +45,15 @@ PLAY = """
       mlops.tf_serving.model_publish: {archive: "file://%(archive)s", version: "{{ 7 }}"}
       delegate_to: node
       register: of_the_node
+    - mlops.tf_serving.model_publish_plan:
+        models:
+          - {name: mnist, archive: %(archive)s, nas_server: nas, nas_export: /serving, base_path: /serving/model/mnist}
+          - {name: shouted, archive: %(archive)s, checksum: "SHA256:%(sum)s", nas_server: nas, nas_export: /serving,
+             base_path: /serving/model/mnist}
+          - {name: gone, archive: /no/such, nas_server: nas, base_path: /gone}
+          - {name: changed, archive: %(archive)s, checksum: "sha256:{{ '0' * 64 }}", nas_server: nas, base_path: /changed}
+      delegate_to: node
+      register: plan
     - mlops.tf_serving.model_versions: {keep: "{{ '' }}"}
       delegate_to: node
       register: versions
@@ -55,7 +64,7 @@ PLAY = """
     - {mlops.tf_serving.model_versions: , delegate_to: nowhere, ignore_errors: true, register: nowhere}
     - name: After a host that could not be reached the play goes on
       ansible.builtin.debug:
-        msg: "answers={{ dict(published=published, look=look, again=again, of_the_node=of_the_node, versions=versions,
+        msg: "answers={{ dict(published=published, look=look, again=again, of_the_node=of_the_node, plan=plan, versions=versions,
           discovered=discovered, without_python=without_python, with_an_old_python=with_an_old_python, gone=gone, nowhere=nowhere)
           | to_json | b64encode }}."
 """
@@ -83,7 +92,7 @@ def answers(tmp_path_factory):
     numpy.savez(folder / "data.npz", images=numpy.arange(3 * 784).reshape(3, 28, 28) / 4096)
     paths = {
         "tools": nas.tools, "archive": folder / "archive.tar.gz", "dataset": folder / "data.npz", "python": sys.executable,
-        "no_ssh": script(folder / "no-ssh", "echo Connection refused >&2; exit 255"),
+        "sum": sha(ONE).upper(), "no_ssh": script(folder / "no-ssh", "echo Connection refused >&2; exit 255"),
         "old_python": script(folder / "old-python", '[ "$1" = -c ] && echo Python 3.3 && exit; echo SyntaxError >&2; exit 1'),
     }
     (folder / "play.yml").write_text(PLAY % paths)
@@ -127,7 +136,15 @@ def test_the_look_is_the_answer_of_a_run_with_nothing_to_do(answers):
     assert again["changed"] is False
     assert look == again
     # The first task runs twice, for the node answers with what it needs; each time the export is not there, and then its root is.
-    assert [",ro " in line for line in answers["mounts"]] == [False] * 4 + [True] + [False] * 2 + [True] * 2
+    assert [",ro " in line for line in answers["mounts"]] == [False] * 4 + [True] + [False] * 2 + [True] * 3
+
+
+def test_a_plan_knows_the_archives_of_the_controller(answers):
+    plan = answers["plan"]["models"]
+    assert (plan["mnist"]["changed"], plan["mnist"]["version"], plan["mnist"]["verified"]) == (False, 1, True)
+    assert plan["shouted"] == plan["mnist"], "a checksum may be written in capitals"
+    assert {name: plan[name]["failure"]["code"] for name in ("gone", "changed")} == {
+        "gone": "archive_unreadable", "changed": "checksum_mismatch"}
 
 
 def test_a_node_whose_python_is_discovered(answers):

@@ -29,6 +29,7 @@ def test_what_a_dataset_holds(path, tests, number):
     assert Lookup().run([path, path], tests=tests) == 2 * [{
         "tests": number,
         "columns": {"images": {"type": "uint8", "shape": [number, 2, 2]}, "names": {"type": "string", "shape": [number]}},
+        "left_out": {}, "remarks": [],
     }]
 
 

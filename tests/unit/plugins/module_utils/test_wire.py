@@ -40,7 +40,7 @@ def test_bytes_of_a_number():
 
 def test_all_kinds_of_fields():
     data = wire.field(1, 7) + wire.field(2, "abc") + b"\x19" + bytes(8) + b"\x25" + bytes(4) + wire.field(5, "")
-    assert list(wire.fields(data, whole(data))) == [(1, 7), (2, (4, 7)), (3, None), (4, None), (5, (23, 23))]
+    assert list(wire.fields(data, whole(data))) == [(1, 7), (2, (4, 7)), (3, bytes(8)), (4, bytes(4)), (5, (23, 23))]
     assert list(wire.fields(data, (2, 7))) == [(2, (4, 7))]
     assert list(wire.fields(data, (0, 0))) == []
 

@@ -75,6 +75,24 @@ def test_rules(run):
     assert answer["failed"] and "mutually exclusive" in answer["msg"]
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_no_key_of_a_kubeconfig_is_left_in_a_file(run, fails):
+    """A task's process ends without the client's knowing: its folder for temporary files had thousands of private keys."""
+    from kubernetes.config import kube_config
+
+    made = []
+
+    def act(self, options):
+        made.append(kube_config._create_temp_file_with_content("-----BEGIN PRIVATE KEY-----"))
+        assert os.path.exists(made[0])
+        if fails:
+            raise Error("no")
+        return {}
+
+    run(act)
+    assert len(made) == 1 and not os.path.exists(made[0])
+
+
 def test_an_error_is_the_tasks_failure(run):
     def act(self, options):
         raise Error("It does not work.", "broken", where="here")

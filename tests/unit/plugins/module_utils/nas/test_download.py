@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import http.client
 import http.server
 import socket
@@ -58,6 +57,12 @@ def server():
     server.server_close()
 
 
+def fetch(url, max_size):
+    """(all of it, what the server says of it)"""
+    with download.opened(url, max_size) as (state, read_chunk):
+        return b"".join(iter(read_chunk, b"")), state
+
+
 def refused(call, *args):
     with pytest.raises(Error) as caught:
         call(*args)
@@ -65,15 +70,12 @@ def refused(call, *args):
 
 
 @pytest.mark.parametrize("length", [len(DATA), None], ids=["with a length", "without"])
-def test_a_download(server, tmp_path, length):
+def test_a_download(server, length):
     server.length = length
     server.headers = {"ETag": '"1"', "Last-Modified": "Sun, 22 Nov 2026 16:00:00 GMT"}
-    state = download.fetch(server.url, str(tmp_path / "archive"), len(DATA))
-    assert (tmp_path / "archive").read_bytes() == DATA
-    assert state == {
-        "etag": '"1"', "last_modified": "Sun, 22 Nov 2026 16:00:00 GMT", "size": len(DATA),
-        "sha256": hashlib.sha256(DATA).hexdigest(),
-    }
+    assert fetch(server.url, len(DATA)) == (DATA, {
+        "etag": '"1"', "last_modified": "Sun, 22 Nov 2026 16:00:00 GMT", "size": length,
+    })
     assert server.asked == [("GET", "/mnist.tar.gz", "mlops.tf_serving", "identity")]
 
 
@@ -89,38 +91,48 @@ def test_head(server):
 def test_a_server_that_does_not_answer_head(server, status):
     server.status = status
     assert download.head(server.url) is None
-    error = refused(download.fetch, server.url, "/no/such", LARGE)
+    error = refused(fetch, server.url, LARGE)
     assert (error.code, error.details) == ("archive_refused", {"status": status})
 
 
 @pytest.mark.parametrize(("status", "code"), [(404, "archive_not_found"), (410, "archive_not_found"), (500, "archive_refused")])
-def test_a_server_that_refuses(server, tmp_path, status, code):
+def test_a_server_that_refuses(server, status, code):
     server.status = status
-    for error in (refused(download.head, server.url), refused(download.fetch, server.url, str(tmp_path / "x"), LARGE)):
+    for error in (refused(download.head, server.url), refused(fetch, server.url, LARGE)):
         assert error.code == code
         assert "/mnist.tar.gz answers %d Because. Check model_archive" % status in error.message
-    assert not (tmp_path / "x").exists()
 
 
 @pytest.mark.parametrize("length", [len(DATA), None], ids=["with a length", "without"])
-def test_a_file_over_the_limit(server, tmp_path, length):
+def test_a_file_over_the_limit(server, length):
     server.length = length
-    error = refused(download.fetch, server.url, str(tmp_path / "x"), len(DATA) - 1)
+    error = refused(fetch, server.url, len(DATA) - 1)
     assert error.code == "archive_too_large"
     assert "%d bytes or more, over the %d that model_max_size allows" % (len(DATA), len(DATA) - 1) in error.message
-    assert (tmp_path / "x").exists() is (length is None), "one that is announced is not begun"
 
 
-def test_what_is_over_the_limit_is_not_read_to_its_end(server, tmp_path, monkeypatch):
+def test_what_is_over_the_limit_is_not_read_to_its_end(server, monkeypatch):
     monkeypatch.setattr(download, "CHUNK", 1000)
     server.length = None
-    refused(download.fetch, server.url, str(tmp_path / "x"), 5000)
-    assert (tmp_path / "x").stat().st_size == 5000
+    with download.opened(server.url, 5000) as (dummy, read_chunk):
+        assert sum(len(read_chunk()) for dummy in range(5)) == 5000
+        assert refused(read_chunk).code == "archive_too_large"
 
 
-def test_a_connection_that_ends_early(server, tmp_path):
+@pytest.mark.parametrize("length", [len(DATA), None], ids=["with a length", "without"])
+def test_what_is_announced_as_too_large_is_not_begun(server, length):
+    server.length = length
+    opened = download.opened(server.url, len(DATA) - 1)
+    if length:
+        assert refused(opened.__enter__).code == "archive_too_large"
+    else:
+        with opened as (state, dummy):
+            assert state["size"] is None
+
+
+def test_a_connection_that_ends_early(server):
     server.stop_after = 70000
-    error = refused(download.fetch, server.url, str(tmp_path / "x"), LARGE)
+    error = refused(fetch, server.url, LARGE)
     assert (error.code, "70000 of %d bytes" % len(DATA) in error.message) == ("download_cut_off", True)
 
 

@@ -16,7 +16,7 @@ from fake_mount import fake_nas, needs_mounts
 
 import conftest
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import mount
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import mount, nofollow
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.mount import Export
 
 
@@ -52,7 +52,7 @@ def test_mounted_for_the_child_alone(nas, tmp_path, end):
 
     def work(folder):
         (tmp_path / "seen").write_text(folder + Path(folder, "file").read_text())
-        assert folder in mounts()
+        assert os.path.realpath(folder) in mounts()
         if end == "error":
             raise Error("no", "code", detail=1)
         if end == "crash":
@@ -80,12 +80,12 @@ import os
 import sys
 sys.path[:0] = %r
 import conftest
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import mount
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import mount, nofollow
 before = open("/proc/self/mountinfo").read()
 assert " shared:" in before
 def work(folder):
     # The parent, which shared its mounts, must not see this one.
-    return [folder in open("/proc/%%d/mountinfo" %% process).read() for process in (os.getppid(), os.getpid())]
+    return [os.path.realpath(folder) in open("/proc/%%d/mountinfo" %% process).read() for process in (os.getppid(), os.getpid())]
 print(mount.within(mount.Export("nas", "/", "vers=4.0", 20), work, 30))
 assert open("/proc/self/mountinfo").read() == before
 """ % [str(conftest.ROOT / "tests/unit")]
@@ -242,9 +242,11 @@ def test_trouble_of_the_nas_names_its_path_there(nas):
 
 @needs_mounts
 @pytest.mark.parametrize(("given", "read_only", "options"), [
-    ("vers=4.0", True, "vers=4.0,retry=0,soft,timeo=200,retrans=2,ro"), ("", False, "retry=0,soft,timeo=200,retrans=2"),
-    ("hard,,nolock", False, "hard,nolock,retry=0"), ("softerr,retry=2", False, "softerr,retry=2"),
-    ("soft", False, "soft,retry=0"),
+    ("vers=4.0", True, "vers=4.0,retry=0,soft,timeo=200,retrans=2,nosuid,nodev,noexec,ro"),
+    ("", False, "retry=0,soft,timeo=200,retrans=2,nosuid,nodev,noexec"),
+    ("hard,,nolock", False, "hard,nolock,retry=0,nosuid,nodev,noexec"), ("softerr,retry=2", False, "softerr,retry=2,nosuid,nodev,noexec"),
+    ("soft", False, "soft,retry=0,nosuid,nodev,noexec"),
+    ("soft,dev,suid", False, "soft,dev,suid,retry=0,nosuid,nodev,noexec"),
 ])
 def test_options(fake, given, read_only, options):
     mount.within(Export("nas", "/", given, 20), os.listdir, 30, read_only=read_only)
@@ -310,13 +312,13 @@ def test_the_namespace_is_private():
     (errno.EIO, "check the NAS and the network"), (errno.ETIMEDOUT, "check the NAS and the network"),
     (errno.ENOSPC, "free or add"),
     (errno.EDQUOT, "quota"), (errno.EROFS, "model_nas_options"), (errno.EACCES, "squash"), (errno.EPERM, "squash"),
-    (errno.ENOTEMPTY, "look at the NAS"),
+    (errno.ENOTDIR, "find out who put it there"), (errno.ELOOP, "find out who put it there"), (errno.ENOTEMPTY, "look at the NAS"),
 ])
 def test_trouble_of_the_nas_has_a_way_out(number, words):
-    error = mount._io_error(OSError(number, os.strerror(number), "nas:/x"))
+    error = mount.io_error(OSError(number, os.strerror(number), "nas:/x"))
     assert error.code == "nas_io"
     assert re.match(r"nas:/x: %s\. Way out: .*%s" % (re.escape(os.strerror(number)), words), error.message)
-    assert mount._io_error(OSError("odd")).message == "model_node: odd. Way out: look at the NAS, then run again."
+    assert mount.io_error(OSError("odd")).message == "model_node: odd. Way out: look at the NAS, then run again."
 
 
 @needs_mounts
@@ -372,6 +374,53 @@ def test_what_mount_says(output, code):
     error = mount._mount_error(export("/x"), output)
     assert error.code == code
     assert re.search(r"nas:/x .*vers=4\.0.*Way out: ", error.message)
+
+
+@needs_mounts
+def test_names_of_any_bytes_come_home_as_text(nas):
+    """A name that is no UTF-8 in an answer is what ansible-core refuses, now and in every later run."""
+    (nas / os.fsdecode(b"caf\xe9")).write_text("")
+    assert within(os.listdir) == ["caf?"]
+
+
+@needs_mounts
+def test_a_link_below_the_mount_leads_nowhere(nas, tmp_path):
+    """Not on the node, where the work is done as root."""
+    (tmp_path / "outside").mkdir()
+    (nas / "serving").symlink_to(tmp_path / "outside")
+    with pytest.raises(Error) as caught:
+        within(lambda folder: nofollow.make_folders(folder + "/serving/model"))
+    assert caught.value.message.startswith("nas:/serving: Not a directory. Way out: something else lies there than a folder")
+    assert os.listdir(tmp_path / "outside") == []
+
+
+@needs_mounts
+def test_the_work_stays_in_the_mount_whatever_becomes_of_its_mount_point(nas, tmp_path):
+    (tmp_path / "scratch").mkdir(mode=0o700)
+
+    def work(folder):
+        (tmp_path / "scratch").rename(tmp_path / "away")
+        (tmp_path / "scratch").mkdir()
+        nofollow.writing(folder + "/file").close()
+        (tmp_path / "scratch").rmdir()
+        (tmp_path / "away").rename(tmp_path / "scratch")
+
+    within(work, scratch=str(tmp_path / "scratch"))
+    assert os.listdir(nas) == ["file"]
+
+
+@pytest.mark.parametrize(("mode", "trusted"), [(0o700, True), (0o775, True), (0o1777, True), (0o777, False), (0o757, False)])
+def test_a_mount_point_that_others_could_replace(fake, tmp_path, mode, trusted):
+    (tmp_path / "open/tmp").mkdir(parents=True)
+    (tmp_path / "open").chmod(mode)
+    (tmp_path / "link").symlink_to(tmp_path / "open")
+    if trusted:
+        assert mount._trusted(str(tmp_path / "open/tmp")) == str(tmp_path / "open/tmp")
+        return
+    with pytest.raises(Error) as caught:
+        within(os.listdir, scratch=str(tmp_path / "link/tmp"))
+    assert (caught.value.code, caught.value.details) == ("tmp_unsafe", {"folder": str(tmp_path / "open")})
+    assert fake.mounts() == [] and os.listdir(tmp_path / "open/tmp") == []
 
 
 def test_ipv6():

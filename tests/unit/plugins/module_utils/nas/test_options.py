@@ -33,6 +33,7 @@ def test_defaults_and_empty_answers():
         assert (read.timeout, read.mount_timeout, read.lock_timeout, read.max_size) == (1800, 30, 300, 20 << 30)
         assert (read.reinstate, read.newest, read.keep, read.warmup, read.acts) == (False, False, 0, 0, False)
         assert (read.warmup_signature, read.warmup_dataset, read.warmup_samples) == ("predict_images", None, None)
+        assert (read.tags, read.release) == (["serve"], None)
         assert (read.reason, read.withdraw, read.in_use, read.checked) == ("withdrawn by hand", [], [], [])
     assert Request({key: value for key, value in GOOD.items() if key != "archive"}).archive is None
 
@@ -40,11 +41,12 @@ def test_defaults_and_empty_answers():
 def test_what_is_given():
     read = request(
         nas_export="/serving", nas_options="hard", timeout=5, mount_timeout=6, lock_timeout=7, max_size=8, reinstate=True,
-        newest=True,
+        newest=True, saved_model_tags=["serve", "gpu"], server_release="2.15.1",
         version=3, checksum=HEX, keep=2, warmup=4, warmup_dataset="/data", warmup_signature="s", warmup_samples={"shape": [1]},
     )
     assert (read.export, read.options, read.version, read.checksum) == ("/serving", "hard", 3, HEX)
     assert (read.timeout, read.mount_timeout, read.lock_timeout, read.max_size) == (5, 6, 7, 8)
+    assert (read.tags, read.release, request(server_release="1.4").release) == (["serve", "gpu"], (2, 15), (1, 4))
     assert (read.server, read.base_path) == ("nas.example.com", "/serving/model/mnist")
     assert (read.reinstate, read.newest, read.keep, read.warmup) == (True, True, 2, 4)
     assert (read.warmup_signature, read.warmup_dataset, read.warmup_samples) == ("s", "/data", {"shape": [1]})
@@ -86,6 +88,7 @@ def test_where_the_model_lies_in_the_export(export, base, folder):
     ({"warmup": 1001, "warmup_dataset": "/data"}, "number_invalid"), ({"warmup": 3}, "variable_missing"),
     ({"warmup": 3, "warmup_dataset": ""}, "variable_missing"), ({"warmup": -1}, "number_invalid"),
     ({"timeout": "soon"}, "number_invalid"), ({"timeout": 0}, "number_invalid"), ({"max_size": -5}, "number_invalid"),
+    ({"server_release": "new"}, "option_invalid"), ({"server_release": "2"}, "option_invalid"),
     ({"mount_timeout": 0}, "number_invalid"), ({"lock_timeout": 0}, "number_invalid"), ({"max_size": 10 ** 18}, "number_invalid"),
 ])
 def test_refused(options, code):
@@ -121,7 +124,7 @@ def test_the_variable_that_is_missing_is_named():
 @pytest.mark.parametrize(("text", "words"), [
     ("ftp://host/x", "ftp:// is not supported"), ("s3://bucket/x", "s3:// is not supported"), ("http:///x", "not a URL"),
     ("http://me:secret@host/x", "password"), ("https://token@host/x", "password"), ("file://host/x", "three slashes"),
-    ("http://host:port/x", "'http://host:port/x'"), ("http://host/a b", "not a URL"),
+    ("http://host:port/x", "'http://host:port/x'"), ("http://host/a\nb", "not a URL"),
 ])
 def test_archives_that_cannot_be_meant(text, words):
     with pytest.raises(Error) as caught:
@@ -131,7 +134,12 @@ def test_archives_that_cannot_be_meant(text, words):
 
 
 @pytest.mark.parametrize(("text", "kind", "url", "path"), [
-    ("https://host/x.tar.gz", "url", "https://host/x.tar.gz", None), ("HTTP://host/x", "url", "HTTP://host/x", None),
+    ("https://host/x.tar.gz", "url", "https://host/x.tar.gz", None), ("HTTP://host/x", "url", "http://host/x", None),
+    ("https://host/测试.tar.gz", "url", "https://host/%E6%B5%8B%E8%AF%95.tar.gz", None),
+    ("https://bücher.example:8443/a b?x=ä&y=%41", "url", "https://xn--bcher-kva.example:8443/a%20b?x=%C3%A4&y=%41", None),
+    ("http://[::1]:8080/100%.tar#part", "url", "http://[::1]:8080/100%.tar", None),
+    ("file:///srv/model#12.tar.gz", "node", None, "/srv/model#12.tar.gz"), ("FILE://localhost/a?1 b%", "node", None, "/a?1 b%"),
+    ("model?12#3.tar.gz", "controller", None, None),
     ("file:///srv/x.zip", "node", None, "/srv/x.zip"), ("file://localhost/srv/x.zip", "node", None, "/srv/x.zip"),
     ("/home/me/x.tar", "controller", None, None), ("exports/x.tar", "controller", None, None),
 ])

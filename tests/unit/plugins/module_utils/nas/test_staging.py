@@ -6,14 +6,17 @@ import errno
 import fcntl
 import json
 import os
+import re
+import shutil
 import socket
+import stat
 import time
 import types
 
 import pytest
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import staging
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import nofollow, staging
 
 
 @pytest.fixture()
@@ -26,6 +29,10 @@ def hold(folder, timeout=5):
     return staging.staging(str(folder), timeout, "publishing x")
 
 
+def name_of(work):
+    return os.path.basename(nofollow.shown(work))
+
+
 def refused(folder, timeout=0.1):
     with pytest.raises(Error) as caught, hold(folder, timeout):
         raise AssertionError("got the lock")
@@ -34,10 +41,10 @@ def refused(folder, timeout=0.1):
 
 def test_a_private_folder_that_goes_with_its_content(folder):
     with hold(folder) as (work, made):
-        assert os.path.dirname(work) == str(folder)
+        assert re.match(r"run-[0-9a-f]{16}$", name_of(work))
+        assert os.stat(work).st_mode & 0o777 == 0o700
         assert made == [str(folder.parent), str(folder)]
-        (folder / "leftover").write_bytes(b"")
-        (folder / "link").symlink_to(folder.parent)
+        os.symlink(str(folder.parent), os.path.join(work, "link"))
         with open(os.path.join(work, "file"), "wb"):
             pass
     assert not folder.exists()
@@ -47,8 +54,9 @@ def test_a_private_folder_that_goes_with_its_content(folder):
 def test_the_holder_signs(folder):
     folder.mkdir(parents=True)
     (folder / "lock").write_text(json.dumps({"host": "of the dead " * 50}))
-    with hold(folder):
+    with hold(folder) as (work, dummy):
         holder = json.loads((folder / "lock").read_text())
+        assert holder.pop("folders") == {name_of(work): os.stat(work).st_ino}
         assert abs(time.time() - (folder / "lock").stat().st_mtime) < 60
     assert {**holder, "since": None} == {"host": socket.gethostname(), "pid": os.getpid(), "doing": "publishing x", "since": None}
     assert abs(time.time() - time.mktime(time.strptime(holder["since"], "%Y-%m-%dT%H:%M:%SZ")) + time.timezone) < 60
@@ -184,11 +192,137 @@ def test_a_nas_that_gives_no_lock(folder, monkeypatch, number, code):
         assert caught.value.errno == number
 
 
+DEAD, OTHER = "run-" + "d" * 16, "run-" + "0" * 16
+
+
+def leave(folder, record=lambda folder: {"folders": {DEAD: (folder / DEAD).stat().st_ino}}):
+    """What a run leaves that died, and what others put beside it."""
+    (folder / DEAD / "deep").mkdir(parents=True)
+    (folder / DEAD / "file").write_bytes(b"x")
+    (folder / "backups").mkdir()
+    (folder / "backups/payroll.tar").write_bytes(b"canary")
+    (folder / "link").symlink_to(folder / "backups")
+    record = record(folder)
+    (folder / "lock").write_bytes(record if isinstance(record, bytes) else json.dumps(record).encode())
+
+
 def test_what_the_dead_left_is_removed_before_the_work(folder):
-    (folder / "dead" / "deep").mkdir(parents=True)
-    (folder / "dead" / "file").write_bytes(b"x")
+    leave(folder)
+    assert not staging.is_tidy(str(folder))
     with hold(folder) as (work, dummy):
-        assert sorted(os.listdir(str(folder))) == sorted(["lock", os.path.basename(work)])
+        assert sorted(os.listdir(str(folder))) == sorted(["lock", name_of(work), "backups", "link"])
+    assert sorted(os.listdir(str(folder))) == staging.strangers(str(folder)) == ["backups", "link"]
+    assert (folder / "backups/payroll.tar").read_bytes() == b"canary"
+    assert staging.is_tidy(str(folder)), "what others put there makes no work"
+
+
+@pytest.mark.parametrize("record", [
+    {}, [], 7, b"", b"{", b"[" * 50000, b"\xff", {"folders": None}, {"folders": []}, {"folders": {DEAD: "1"}}, {"folders": {DEAD: None}},
+    {"folders": {DEAD: 1}}, {"folders": {"backups": "*"}}, {"folders": {"../backups": "*"}}, {"folders": {"link": "*"}},
+    {"folders": {".": "*"}},
+], ids=str)
+def test_only_what_the_record_names_is_removed(folder, record):
+    """By its name and its inode, and only the kind of name that runs give."""
+    def completed(folder):
+        if isinstance(record, dict) and isinstance(record.get("folders"), dict):
+            return {"folders": {
+                name: os.stat(str(folder / name)).st_ino if inode == "*" and (folder / name).exists() else inode
+                for name, inode in record["folders"].items()}}
+        return record
+
+    leave(folder, completed)
+    (folder.parent / "backups").mkdir()
+    with hold(folder):
+        pass
+    assert sorted(os.listdir(str(folder))) == ["backups", "link", DEAD]
+    assert sorted(os.listdir(str(folder / DEAD))) == ["deep", "file"]
+    assert staging.strangers(str(folder)) == ["backups", "link", DEAD]
+    assert (folder / "backups/payroll.tar").read_bytes() == b"canary"
+    assert (folder.parent / "backups").is_dir()
+
+
+def test_a_run_that_died_before_it_could_sign(folder):
+    (folder / OTHER).mkdir(parents=True)
+    with hold(folder):
+        assert not (folder / OTHER).exists()
+    assert not folder.exists()
+
+
+def test_a_link_in_the_place_of_what_the_dead_left(folder):
+    leave(folder)
+    shutil.rmtree(folder / DEAD)
+    (folder / DEAD).symlink_to(folder / "backups")
+    with hold(folder):
+        pass
+    assert (folder / "backups/payroll.tar").read_bytes() == b"canary"
+
+
+def test_what_cannot_be_removed_stays_named(folder, monkeypatch):
+    """NFS keeps what somebody has open: the next run tries again."""
+    with hold(folder) as (work, dummy):
+        name = name_of(work)
+        open(os.path.join(work, ".nfs1"), "wb").close()
+        real = os.unlink
+        monkeypatch.setattr(os, "unlink", lambda path, dir_fd: None if path.startswith(".nfs") else real(path, dir_fd=dir_fd))
+    assert sorted(os.listdir(str(folder))) == ["lock", name]
+    monkeypatch.undo()
+    with hold(folder):
+        pass
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("plant", [
+    lambda path, other: path.symlink_to(other), lambda path, other: os.mkfifo(str(path)), lambda path, other: path.mkdir(),
+    lambda path, other: os.mknod(str(path), stat.S_IFCHR, os.makedev(1, 3)),
+], ids=["link", "fifo", "folder", "device"])
+def test_a_lock_that_is_no_file(folder, plant):
+    folder.mkdir(parents=True)
+    (folder.parent / "secret").write_bytes(b"canary")
+    plant(folder / "lock", folder.parent / "secret")
+    with pytest.raises(OSError) as caught, hold(folder):
+        pass
+    assert caught.value.filename == str(folder / "lock")
+    assert (folder.parent / "secret").read_bytes() == b"canary"
+    assert os.listdir(str(folder)) == ["lock"]
+
+
+@pytest.mark.parametrize("what", ["link", "folder"])
+def test_another_folder_in_the_place_of_a_new_one(folder, monkeypatch, what):
+    """Whoever sees the name of a new folder can be quicker than its next use."""
+    (folder.parent / "backups").mkdir(parents=True)
+    (folder.parent / "backups/payroll.tar").write_bytes(b"canary")
+    real = os.mkdir
+
+    def mkdir(name, mode, dir_fd):
+        real(name, mode, dir_fd=dir_fd)
+        if name.startswith("run-"):
+            os.rmdir(str(folder / name))
+            if what == "link":
+                (folder / name).symlink_to(folder.parent / "backups")
+            else:
+                (folder.parent / "backups").rename(folder / name)
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    with pytest.raises(OSError), hold(folder):
+        pass
+    assert [path.read_bytes() for path in folder.parent.rglob("payroll.tar")] == [b"canary"]
+
+
+def test_a_staging_folder_that_is_moved_away_once_its_lock_is_taken(folder, monkeypatch):
+    (folder.parent / "others").mkdir(parents=True)
+    (folder.parent / "others/lock").write_bytes(b"canary")
+
+    def pin(path):
+        if not (folder.parent / "away").exists():
+            folder.rename(folder.parent / "away")
+            (folder.parent / "others").rename(folder)
+        return real(path)
+
+    real, descriptors = nofollow.pin, set(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(nofollow, "pin", pin)
+    assert refused(folder).code == "changed_meanwhile"
+    assert (folder / "lock").read_bytes() == b"canary"
+    assert set(os.listdir("/proc/self/fd")) == descriptors
 
 
 def test_the_order_of_the_end(folder, monkeypatch):
@@ -206,18 +340,18 @@ def test_the_order_of_the_end(folder, monkeypatch):
     with hold(folder):
         locks = [number for number in map(int, os.listdir("/proc/self/fd")) if path_of(number) == str(folder / "lock")]
         assert len(locks) == 2
-        noted("unlink", lambda path, **options: ("unlink", os.path.basename(path)))
-        noted("close", lambda descriptor: ("close", descriptor))
-        noted("rmdir", lambda path, **options: ("rmdir", os.path.basename(path)))
-    told = [end for end in ends if end in [("unlink", "lock"), ("rmdir", ".staging-mnist"), *(("close", lock) for lock in locks)]]
-    assert told == [("unlink", "lock"), *sorted(("close", lock) for lock in locks), ("rmdir", ".staging-mnist")]
+        noted("unlink", lambda path, **options: ("unlink", path))
+        noted("close", lambda descriptor: ("close", (path_of(descriptor) or "").startswith(str(folder / "lock"))))
+        noted("rmdir", lambda path, **options: ("rmdir", path))
+    told = [end for end in ends if end in [("unlink", "lock"), ("close", True), ("rmdir", ".staging-mnist")]]
+    assert told == [("unlink", "lock"), ("close", True), ("close", True), ("rmdir", ".staging-mnist")]
 
 
 def test_folders_that_were_made_for_nothing_go_again(folder):
     kept = folder.parent / "kept"
     with pytest.raises(ZeroDivisionError), hold(folder) as (dummy, made):
-        staging.make_folder(str(folder.parent / "a" / "b"), made)
-        staging.make_folder(str(kept), made)
+        nofollow.make_folders(str(folder.parent / "a" / "b"), made)
+        nofollow.make_folders(str(kept), made)
         (kept / "file").write_bytes(b"")
         assert 1 // 0
     assert os.listdir(str(folder.parent)) == ["kept"]
@@ -226,38 +360,15 @@ def test_folders_that_were_made_for_nothing_go_again(folder):
 @pytest.mark.parametrize("number", [errno.EIO, errno.ETIMEDOUT])
 def test_a_nas_that_fell_silent_is_not_asked_again(folder, monkeypatch, number):
     with pytest.raises(OSError), hold(folder) as (work, dummy):
+        work = name_of(work)
         raise OSError(number, "silent")
-    assert os.path.isdir(work)
+    assert (folder / work).is_dir()
     assert (folder / "lock").exists()
     with hold(folder):
-        assert not os.path.isdir(work), "the next run tidies up"
+        assert not (folder / work).exists(), "the next run tidies up"
 
 
 def test_other_trouble_is_tidied_up_after(folder):
     with pytest.raises(OSError), hold(folder):
         raise OSError(errno.ENOSPC, "full")
     assert not folder.parent.exists()
-
-
-def test_a_folder_that_another_run_makes_at_the_same_time(tmp_path, monkeypatch):
-    real = os.mkdir
-
-    def mkdir(path, mode):
-        real(path, mode)
-        raise FileExistsError(errno.EEXIST, "exists", path)
-
-    monkeypatch.setattr(os, "mkdir", mkdir)
-    made = []
-    staging.make_folder(str(tmp_path / "a" / "b"), made)
-    assert (tmp_path / "a" / "b").is_dir() and made == []
-
-
-def test_new_names_are_made_to_last(tmp_path, monkeypatch):
-    synced = []
-    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(path_of(descriptor)))
-    descriptors = len(os.listdir("/proc/self/fd"))
-    made = []
-    staging.make_folder(str(tmp_path / "a" / "b"), made)
-    assert synced == [str(tmp_path), str(tmp_path / "a")]
-    assert made == [str(tmp_path / "a"), str(tmp_path / "a" / "b")]
-    assert len(os.listdir("/proc/self/fd")) == descriptors

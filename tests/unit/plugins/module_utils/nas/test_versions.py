@@ -221,7 +221,8 @@ def test_another_run_was_quicker(two, monkeypatch):
     def staging(*args):
         monkeypatch.setattr(versions, "staging", real)
         two.versions(withdraw=[2], reason="the other's")
-        with real(*args) as held:
+        with contextlib.ExitStack() as stack:
+            held = stack.enter_context(real(*args))
             yield held
 
     real = versions.staging
@@ -243,7 +244,7 @@ def test_any_uid_can_read_what_is_made(two, umask):
 
 
 def test_leftovers_of_the_dead_are_removed_by_a_run_that_changes_nothing(two):
-    (two.root / "model/.staging-mnist/dead").mkdir(parents=True)
+    two.leave_behind()
     with two.unchanged():
         two.versions()
         two.versions(keep=5, check_mode=True)
@@ -335,14 +336,16 @@ def test_reinstate(rolled_back):
     assert rolled_back.publish(TWO)["withdrawn"]["reason"] == "again"
 
 
-@pytest.mark.parametrize("spoil", [
-    shutil.rmtree, lambda folder: (folder / "saved_model.pb").write_bytes(b"cut"),
+@pytest.mark.parametrize(("spoil", "left"), [
+    (shutil.rmtree, []), (lambda folder: (folder / "saved_model.pb").unlink(), []),
+    (lambda folder: (folder / "saved_model.pb").write_bytes(b"cut"), [2]),  # no longer what was published: not ours to delete
 ])
-def test_reinstate_without_the_data(rolled_back, spoil):
+def test_reinstate_without_the_data(rolled_back, spoil, left):
     spoil(rolled_back.root / "model/mnist/.withdrawn/2")
     assert rolled_back.publish(TWO)["withdrawn"]
     result = rolled_back.publish(TWO, reinstate=True)
-    assert (result["changed"], result["versions"], result["aside"]) == (True, [1, 2], [])
+    assert (result["changed"], result["versions"], result["aside"]) == (True, [1, 2], left)
+    assert [".withdrawn holds 2, which" in words for words in result["left"]] == [True] * len(left)
     assert entry(rolled_back, 2)["problem"] == ""
     assert rolled_back.publish(TWO)["message"] == ""
 
@@ -431,6 +434,30 @@ def test_all_of_it_goes_when_the_model_is_deleted(rolled_back):
     assert [path for path in look(rolled_back.root) if "mnist" in path] == []
 
 
+def test_the_target_of_a_rollback_is_not_pruned_by_a_run_that_knows_nothing_of_it(five):
+    """That run read which versions are in use before the rollback, and comes to prune after it."""
+    with five.unchanged():
+        assert five.versions(check_mode=True, target=1)["changed"]
+    assert five.versions(target=1)["changed"]
+    with five.unchanged():
+        assert five.versions(target=1)["changed"] is False
+    assert five.versions(keep=1, in_use=[5])["pruned"] == [2, 3, 4]
+    assert five.versions(target=5)["changed"]
+    assert five.versions(keep=1, in_use=[5])["pruned"] == [1], "until the model goes back to another one"
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda nas: nas.versions(keep=1), lambda nas: (nas.root / "model/mnist/1/saved_model.pb").unlink()], ids=["pruned", "broken"])
+def test_a_rollback_whose_target_is_gone_changes_nothing(five, spoil):
+    spoil(five)
+    error = refused(five, target=1)
+    assert (error.code, error.details, "Another run may have pruned" in error.message) == ("version_not_live", {"version": 1}, True)
+
+
+def test_a_rollback_whose_target_it_would_take_away_itself(five):
+    assert refused(five, target=4, withdraw=[4, 5]).code == "version_not_live"
+
+
 # --- killed anywhere -----------------------------------------------------------------------------------------------
 
 WHOLE = {"1": b"weights", "2": b"other weights"}
@@ -439,6 +466,10 @@ WHOLE = {"1": b"weights", "2": b"other weights"}
 def restore(root, saved):
     shutil.rmtree(root)
     shutil.copytree(saved, root, symlinks=True)
+    for lock in root.rglob("lock"):  # names folders by their inodes, and these are new ones
+        record = json.loads(lock.read_text() or "{}")
+        record["folders"] = {path.name: path.stat().st_ino for path in lock.parent.glob("run-*")}
+        lock.write_text(json.dumps(record))
 
 
 def each_step(nas, tmp_path, work, stop=run_and_stop):
@@ -451,7 +482,7 @@ def each_step(nas, tmp_path, work, stop=run_and_stop):
         if not killed:
             break
         restore(nas.root, saved)
-    assert not killed and step > 20
+    assert not killed and step > 15
 
 
 def what_serves(nas):

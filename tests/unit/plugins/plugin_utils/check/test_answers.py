@@ -8,6 +8,8 @@ from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Err
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import answers
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.dataset import Dataset
 
+NAN, INF = float("nan"), float("inf")
+
 
 def texts(*values):
     return numpy.array(values, dtype=object)
@@ -16,7 +18,8 @@ def texts(*values):
 def right(labels, array, tolerance=None, golden=None):
     expected = answers.Expected(None if labels is None else numpy.asarray(labels), golden, tolerance)
     given = expected.read(numpy.asarray(array), len(array))
-    return expected.same(given, expected.labels if golden is None else expected.golden).tolist()
+    judge = expected.right if golden is None else expected.agrees
+    return judge(given, numpy.arange(len(given.given))).tolist()
 
 
 @pytest.mark.parametrize(("labels", "array", "says"), [
@@ -44,6 +47,16 @@ def test_classes(labels, array, says):
 ])
 def test_values(labels, array, tolerance, says):
     assert right(labels, array, tolerance) == says
+
+
+@pytest.mark.parametrize(("golden", "array", "tolerance", "says"), [
+    ([[NAN, 1], [NAN, 1], [NAN, 1], [0, 1]], [[NAN, 1], [0, 1], [NAN, 2], [NAN, 1]], 0.1, [True, False, False, False]),
+    ([[INF, 1], [INF, 1], [-INF, 1], [1, 1]], [[INF, 1], [-INF, 1], [9, 1], [INF, 1]], 0.1, [True, False, False, False]),
+    ([[NAN, 1], [NAN, 1], [0, 1]], [[NAN, 1], [0.5, 0.1], [NAN, 1]], None, [True, False, False]),
+])
+def test_golden_answers_that_are_not_finite_are_equal_to_themselves(golden, array, tolerance, says):
+    """Or a version would disagree with its own record."""
+    assert right(None, array, tolerance, answers.Golden(numpy.asarray(golden), {}, "")) == says
 
 
 @pytest.mark.parametrize("array", [

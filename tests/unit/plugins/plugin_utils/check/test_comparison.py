@@ -10,7 +10,13 @@ import numpy
 import pytest
 from measurements import GOLDEN, measured, server
 
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.comparison import compare, pack, result_of, unpack
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.comparison import (
+    compare,
+    pack,
+    result_of,
+    shifted,
+    unpack,
+)
 
 
 def kept(*arguments, labelled=True, golden=None, changes=None, **other):
@@ -192,3 +198,18 @@ def test_the_place_of_the_files_does_not_matter():
         return kept(None, 100, labelled=False, golden={**GOLDEN, "location": place}, agreed=97, changes={
             "dataset": {"location": place, "digest": "sha256:1"}})
     assert not compare(one("/here"), one("/there"))["differs"]
+
+
+LABELS = [number % 3 for number in range(30)]
+
+
+@pytest.mark.parametrize(("expected", "given", "step"), [
+    (LABELS, [label + 1 for label in LABELS], 1), (LABELS, [label - 1 for label in LABELS], -1), (LABELS, LABELS, 0),
+    (LABELS, [label + 1 for label in LABELS[:25]] + LABELS[25:], 1),
+    (LABELS, [label + 1 for label in LABELS[:24]] + LABELS[24:], 0),
+    (LABELS, [label + 2 for label in LABELS], 0), (LABELS[:19], [label + 1 for label in LABELS[:19]], 0),
+    (LABELS[:20], [label + 1 for label in LABELS[:20]], 1), ([0, 1] * 15, [1, 2] * 15, 0), (["a"] * 30, ["b"] * 30, 0),
+    (LABELS, [label + 1 for label in LABELS[:20]] + [None] * 10, 1), (None, LABELS, 0), (LABELS, None, 0),
+])
+def test_answers_that_are_all_one_beside_the_labels(expected, given, step):
+    assert shifted(expected, given) == step

@@ -30,11 +30,11 @@ class Api:
         body = json.loads(body) if body else None
         self.asked.append((method, url, body))
         if method in self.forbidden:
-            return self.answer(403, {"message": "configmaps is forbidden"})
+            return self.answer(403, {"kind": "Status", "message": "configmaps is forbidden"})
         if method == "GET":
-            return self.answer(200, self.found) if self.found else self.answer(404, {})
+            return self.answer(200, self.found) if self.found else self.answer(404, {"kind": "Status"})
         if (method == "POST" and self.found) or (method == "PATCH" and body["metadata"]["resourceVersion"] != "7"):
-            return self.answer(409, {"message": "the object has been modified"})
+            return self.answer(409, {"kind": "Status", "message": "the object has been modified"})
         self.found = self.made(body["data"])
         return self.answer(200, self.found)
 

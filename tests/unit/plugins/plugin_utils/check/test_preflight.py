@@ -25,13 +25,37 @@ def test_what_there_is(look):
     assert look(tests=2) == {"tests": 2, "compares": True, "columns": {
         "images": {"type": "uint8", "shape": [2, 2, 2]}, "labels": {"type": "int64", "shape": [2]},
         "half": {"type": "float64", "shape": [2]},
-    }}
+    }, "left_out": {}, "remarks": []}
     assert look()["tests"] == 3 and look(labels="half", tolerance=0.1)["tests"] == 3
 
 
 def test_texts_are_strings(tmp_path, look):
     (tmp_path / "x.jsonl").write_text('{"text": "a", "y": 1}\n')
     assert look(dataset=str(tmp_path / "x.jsonl"))["columns"]["text"] == {"type": "string", "shape": [1]}
+
+
+def test_what_was_decided_about_the_files_and_the_labels(tmp_path, look):
+    (tmp_path / "x.csv").write_text("5.1,3.5,1\n4.9,3.0,2\n")
+    look_at = str(tmp_path / "x.csv")
+    assert look(dataset=look_at, labels="column_3")["remarks"] == [
+        "line 1 names no columns, it holds values (5.1,3.5,1): they are called column_1 to column_3"]
+    with pytest.raises(Error, match=r"no labels \(columns: column_1, column_2, column_3\); line 1 names no columns, it holds"):
+        look(dataset=look_at)
+    numpy.savez(tmp_path / "hot.npz", x=numpy.zeros((2, 3)), y=numpy.eye(2), notes=numpy.array([{}, {}], object))
+    found = look(dataset=str(tmp_path / "hot.npz"))
+    assert found["remarks"] == ["the labels in the column y are one-hot [2, 2]: the place of the 1, from 0, is the class"]
+    assert found["left_out"].keys() == {"notes"}
+    assert look(dataset=str(tmp_path / "hot.npz"), tolerance=0.1)["remarks"] == [], "as values they are what they are"
+
+
+def test_one_hot_columns_of_a_table_are_known(tmp_path, look):
+    (tmp_path / "x.csv").write_text("x,kind_cat,kind_dog,kind_eel\n1,0,1,0\n2,1,0,0\n")
+    with pytest.raises(Error, match="kind_cat, kind_dog and kind_eel are one-hot: make one column of class numbers of them"):
+        look(dataset=str(tmp_path / "x.csv"))
+    (tmp_path / "x.csv").write_text("x,kind_cat,kind_dog\n1,0,1\n2,1,1\n")
+    with pytest.raises(Error) as caught:
+        look(dataset=str(tmp_path / "x.csv"))
+    assert "one-hot" not in caught.value.message
 
 
 @pytest.mark.parametrize(("options", "code"), [
@@ -80,6 +104,7 @@ def test_what_is_recorded_first_is_compared_with_nothing(look, tmp_path):
 
 
 def signatures(scores="float32[-1,3]", images="uint8[-1,2,2]", method="predict", **outputs):
+    images = images if method == "predict" else "string[-1]"
     return {"predict_images": {
         "method": "tensorflow/serving/" + method, "inputs": {"images": images}, "outputs": {"scores": scores, **outputs}}}
 
@@ -92,6 +117,15 @@ def signatures(scores="float32[-1,3]", images="uint8[-1,2,2]", method="predict",
 ])
 def test_a_model_that_the_test_data_fit(look, known, options):
     assert look(signatures=known, inputs={"images": "images"}, **options)["tests"] == 3
+
+
+def test_an_input_that_the_model_has_a_default_for(look):
+    known = signatures()
+    known["predict_images"]["inputs"]["k"] = "float32[]"
+    with pytest.raises(Error, match="one value for a whole request of k"):
+        look(signatures=known, inputs={"images": "images"})
+    known["predict_images"]["optional"] = ["k"]
+    assert look(signatures=known, inputs={"images": "images"})["tests"] == 3
 
 
 @pytest.mark.parametrize(("known", "options", "code", "says"), [

@@ -65,19 +65,28 @@ def test_no_usual_signature():
     with pytest.raises(Error, match="signatures a, b: say which with check_signature") as caught:
         request_plan.plan(OPTIONS, known, PICTURES)
     assert caught.value.code == "option_invalid"
-    known["init"].method_name = ""  # a SavedModel's initialisation stands among its signatures
-    with pytest.raises(Error, match=r"no signature 'init' \(check_signature\), it has: a, b") as caught:
-        request_plan.plan({**OPTIONS, "signature": "init"}, known, PICTURES)
+    known["__saved_model_init_op"].method_name = ""  # a SavedModel's initialisation stands among its signatures
+    with pytest.raises(Error, match=r"no signature '__saved_model_init_op' \(check_signature\), it has: a, b") as caught:
+        request_plan.plan({**OPTIONS, "signature": "__saved_model_init_op"}, known, PICTURES)
     assert caught.value.code == "option_invalid"
-    for options in (OPTIONS, {**OPTIONS, "signature": "a"}):
-        with pytest.raises(Error, match=r"the model has no signature that can be asked") as caught:
-            request_plan.plan(options, {}, PICTURES)
+    del known["a"], known["b"]
+    for signature in ("", "a"):
+        with pytest.raises(Error, match="the model has no signature, so nothing can be asked") as caught:
+            request_plan.plan({**OPTIONS, "signature": signature}, known, PICTURES)
         assert caught.value.code == "signature_missing"
+
+
+@pytest.mark.parametrize("method", ["", "my/own", "tensorflow/serving/predict"])
+def test_whatever_names_no_other_method_is_predict(method):
+    known = signatures(s=({"x": tensor_info(FLOAT, -1, 784)}, SCORES)).signature_def
+    known["s"].method_name = method
+    assert request_plan.plan(OPTIONS, known, PICTURES).method == "predict"
 
 
 def test_a_plan():
     plan = made(PICTURES, {"x": tensor_info(FLOAT, -1, 784)}, batch_size=5)
-    assert plan == ("m", "predict_images", "predict", (("x", ("images",), FLOAT, (784,), 255),), "scores", 5, 1, 10)
+    image = ("x", ("images",), FLOAT, (784,), 255, (), False)
+    assert plan == ("m", "predict_images", "predict", (image,), "scores", 5, 1, 10)
 
 
 # --- which column ---
@@ -131,7 +140,7 @@ def test_serialised_examples_go_to_a_text_input():
      "option_invalid", "not all one number a test"),
     (dataset(y=[1]), {"p": tensor_info(FLOAT, -1), "q": tensor_info(FLOAT, -1)}, {}, "option_invalid",
      "the dataset the columns (none): say"),
-    (PICTURES, {}, {"inputs": {"z": "images"}}, "signature_mismatch", "the signature has no inputs"),
+    (PICTURES, {}, {"inputs": {"z": "images"}}, "signature_mismatch", "signature predict_images cannot be checked: it has no inputs"),
     (dataset(y=[1]), {"x": tensor_info(FLOAT, -1)}, {}, "dataset_invalid", "no column but the labels"),
     (PICTURES, {}, {}, "signature_mismatch", "no inputs"),
 ])
@@ -189,7 +198,6 @@ def test_casts_that_would_change_a_value(values, number, says):
 @pytest.mark.parametrize(("values", "number", "code", "says"), [
     (texts(b"a", b"b"), FLOAT, "dataset_invalid", "the dataset has string [2], the model wants float32 [-1]"),
     ([1, 2], STRING, "dataset_invalid", "the dataset has int64 [2], the model wants string [-1]"),
-    ([1, 2], 20, "signature_mismatch", "the model wants resource [-1]"),
 ])
 def test_text_and_numbers(values, number, code, says):
     error = refused(dataset(x=values, y=[0, 1]), {"x": tensor_info(number, -1)})
@@ -276,10 +284,159 @@ def test_a_rank_that_is_not_known():
     assert made(dataset(x=numpy.zeros((2, 3, 4)), y=[0, 1]), {"x": info}).inputs[0].shape == (3, 4)
 
 
-def test_a_scalar_input_is_refused():
-    error = refused(dataset(x=[1.0], y=[0]), {"x": tensor_info(FLOAT)})
+# --- what nothing can be sent to ---
+
+def encoded(field):
+    info = messages().TensorInfo(dtype=FLOAT)
+    getattr(info, field).SetInParent()
+    return info
+
+
+@pytest.mark.parametrize(("inputs", "why"), [
+    ({"x": tensor_info(20, -1)}, "its input x is of type resource, and the check sends dense tensors of numbers, text or booleans"),
+    ({"a": tensor_info(FLOAT, -1), "x": tensor_info(21, -1)}, "its input x is of type variant, and"),
+    ({"x": tensor_info(101, -1)}, "its input x is of type a reference to float32, and"),
+    ({"x": tensor_info(0, -1)}, "its input x is of type no type, and"),
+    ({"x": encoded("coo_sparse")}, "its input x is a sparse tensor, and"),
+    ({"x": encoded("composite_tensor")}, "its input x is a composite tensor, as ragged ones are, and"),
+    ({}, "it has no inputs"),
+    ({"x": tensor_info(FLOAT), "n": tensor_info(INT64)},
+     "none of its inputs has a dimension for tests (n: int64 [], x: float32 []): export it with one, [None, ...]"),
+])
+def test_signatures_that_cannot_be_checked(inputs, why):
+    error = refused(dataset(x=[1.0], y=[0]), inputs)
     assert error.code == "signature_mismatch"
-    assert "input x of signature predict_images wants float32 [], one value for a whole request" in error.message
+    assert error.message.startswith("signature predict_images cannot be checked: " + why)
+
+
+# --- values that are no test's own ---
+
+IMAGE = tensor_info(FLOAT, -1, 784)
+ANY_SHAPE = messages().TensorInfo(dtype=FLOAT)
+
+
+def sent(inputs, given, data=PICTURES):
+    """({input: shape of what it gets}, the first request) where check_inputs gives values."""
+    plan = made(data, inputs, inputs=given, batch_size=10)
+    request = request_plan.requests(plan, data, plan.batch)[0]
+    arrays = {name: decode(tensor) for name, tensor in messages().PredictRequest.FromString(request.wire).inputs.items()}
+    return {name: array.shape for name, array in arrays.items()}, arrays
+
+
+@pytest.mark.parametrize(("info", "given", "shape", "value"), [
+    (tensor_info(FLOAT), 0.5, (), 0.5), (tensor_info(FLOAT), 1, (), 1.0), (tensor_info(BOOL), False, (), False),
+    (tensor_info(BOOL), 1, (), True), (tensor_info(STRING), {"value": "train"}, (), b"train"),
+    (tensor_info(FLOAT), {"value": 0.5}, (), 0.5), (ANY_SHAPE, 0.5, (), 0.5), (ANY_SHAPE, [0.5, 1], (2,), [0.5, 1]),
+    (tensor_info(INT32, 2), [224, 112], (2,), [224, 112]), (tensor_info(INT32, 2), {"value": [3, 4]}, (2,), [3, 4]),
+    (tensor_info(FLOAT, -1), 0.5, (10,), [0.5] * 10), (tensor_info(FLOAT, -1, 2), [1, 2], (10, 2), [[1, 2]] * 10),
+    (tensor_info(STRING, -1), {"value": "a"}, (10,), [b"a"] * 10),
+])
+def test_a_value_for_all_tests(info, given, shape, value):
+    shapes, arrays = sent({"images": IMAGE, "k": info}, {"k": given})
+    assert shapes == {"images": (10, 784), "k": shape} and arrays["k"].tolist() == value
+    assert arrays["k"].dtype.itemsize == decode_type(info.dtype)
+
+
+def decode_type(number):
+    return numpy.dtype({FLOAT: "f4", BOOL: "?", INT32: "i4", STRING: "O"}[number]).itemsize
+
+
+def test_the_other_input_takes_the_only_column():
+    shapes, dummy = sent({"x": IMAGE, "keep_prob": tensor_info(FLOAT)}, {"keep_prob": 1.0})
+    assert shapes == {"x": (10, 784), "keep_prob": ()}
+
+
+def test_a_value_that_is_missing_is_asked_for_once_and_for_all():
+    inputs = {"x": IMAGE, "keep_prob": tensor_info(FLOAT), "is_training": tensor_info(BOOL), "mode": tensor_info(STRING)}
+    missing = refused(PICTURES, inputs)
+    assert missing.code == "option_invalid" and missing.message == (
+        "signature predict_images wants one value for a whole request of is_training (bool), keep_prob (float32), mode (string):"
+        " give it with check_inputs, such as {is_training: false, keep_prob: 1.0, mode: {value: text}}")
+    sent(inputs, {"is_training": False, "keep_prob": 1.0, "mode": {"value": "text"}})
+    column = refused(PICTURES, {"images": IMAGE, "n": tensor_info(INT64)}, inputs={"n": "labels"})
+    assert column.code == "option_invalid"
+    assert column.message.endswith("the dataset has one for each test: give it with check_inputs, such as {n: 1}")
+    unknown = refused(PICTURES, {"images": IMAGE, "keep_prob": ANY_SHAPE})
+    assert unknown.message.endswith("or the one value that it gets with every test (keep_prob: {value: 1.0})")
+
+
+@pytest.mark.parametrize(("info", "given", "says"), [
+    (tensor_info(FLOAT), [1, 2], "check_inputs gives int64 [2], the model wants float32 []"),
+    (tensor_info(INT32), 0.5, "check_inputs gives float64 [], the model wants int32 []"),
+    (tensor_info(FLOAT), {"value": "a"}, "check_inputs gives string [], the model wants float32 []"),
+    (tensor_info(STRING), 1, "check_inputs gives int64 [], the model wants string []"),
+    (tensor_info(FLOAT, -1, 3), [1, 2], "check_inputs gives int64 [2], the model wants float32 [-1, 3]"),
+    (tensor_info(FLOAT), {"other": 1}, "which is neither a column nor a value"),
+    (tensor_info(FLOAT), [[1], [2, 3]], "which is neither a column nor a value"),
+    (tensor_info(FLOAT), {"value": {"a": 1}}, "which is neither a column nor a value"),
+    (tensor_info(FLOAT), None, "which is neither a column nor a value"),
+])
+def test_values_that_do_not_fit(info, given, says):
+    error = refused(PICTURES, {"images": IMAGE, "k": info}, inputs={"k": given})
+    assert error.code == "option_invalid" and says in error.message
+
+
+def test_something_of_the_dataset_has_to_be_sent():
+    error = refused(PICTURES, {"x": tensor_info(FLOAT, -1)}, inputs={"x": 1.0})
+    assert error.code == "option_invalid"
+    assert error.message == "check_inputs gives every input a value, so nothing of the dataset would be sent"
+
+
+def test_a_value_for_a_whole_request_is_no_batch():
+    assert made(PICTURES, {"images": IMAGE, "k": tensor_info(INT32, 2)}, inputs={"k": [1, 2]}, batch_size=10).batch == 10
+
+
+def test_a_large_value_makes_no_smaller_batches():
+    large = [0.5] * (request_plan.BATCH_BYTES // 4)
+    inputs = {"images": IMAGE, "k": tensor_info(FLOAT, len(large))}
+    assert made(PICTURES, inputs, inputs={"k": large}).batch == made(PICTURES, {"images": IMAGE}).batch > 1
+
+
+def test_pictures_alone_are_divided():
+    plan = made(PICTURES, {"images": IMAGE, "k": tensor_info(FLOAT)}, inputs={"k": 51.0}, divisor=51)
+    assert request_plan.values(plan.inputs[1], PICTURES, "s") == 51
+    only = dataset(images=numpy.zeros((16, 2), "u1"), labels=numpy.zeros(16, "u1"))
+    assert "no input of signature" in refused(
+        only, {"images": tensor_info(UINT8, -1, 2), "k": tensor_info(FLOAT)}, inputs={"k": 1.0}, divisor=255).message
+
+
+def test_defaults_of_the_model_are_sent_where_nothing_else_is():
+    known = signatures(s=({"images": IMAGE, "k": tensor_info(FLOAT)}, SCORES)).signature_def
+    known["s"].defaults["k"].dtype = FLOAT
+    known["s"].defaults["k"].float_val.append(2.5)
+    known["s"].defaults["k"].tensor_shape.SetInParent()
+    for given, value in (({}, 2.5), ({"k": 1.0}, 1.0)):
+        plan = request_plan.plan({**OPTIONS, "inputs": given}, known, PICTURES)
+        assert request_plan.values(plan.inputs[1], PICTURES, "s") == value
+    known["s"].defaults["k"].tensor_shape.dim.add(size=-1)
+    with pytest.raises(Error, match="the model's default for the input k: a tensor claims the shape") as caught:
+        request_plan.plan(OPTIONS, known, PICTURES)
+    assert caught.value.code == "signature_mismatch"
+
+
+@pytest.mark.parametrize("method", ["classify", "regress"])
+def test_what_takes_no_examples_is_asked_to_predict(method):
+    """TensorFlow's own half_plus_two has such a signature."""
+    x2 = {"inputs": tensor_info(FLOAT, -1, 784)}
+    assert made(PICTURES, x2, method=method).method == "predict"
+    assert made(PICTURES, {"inputs": tensor_info(STRING)}, method=method).method == method
+
+
+def test_a_value_is_a_feature_too():
+    plan = made(PICTURES, method="classify", inputs={"x": "labels", "k": 2, "mode": {"value": "a"}})
+    wire = request_plan.requests(plan, PICTURES, 16)[0].wire
+    features = [one.features.feature for one in messages().ClassificationRequest.FromString(wire).input.example_list.examples]
+    assert len(features) == 16 and features[-1]["k"].int64_list.value == [2] and features[-1]["mode"].bytes_list.value == [b"a"]
+
+
+# --- a shape that is not there ---
+
+def test_without_a_shape_a_column_is_sent_as_it_is():
+    """TensorFlow Serving's own half_plus_three says nothing of shapes."""
+    plan = made(dataset(x=[1.0, 2.0, 5.0], y=[3.5, 4.0, 5.5]), {"x": ANY_SHAPE}, {"y": ANY_SHAPE}, tolerance=0.01, batch_size=3)
+    request = request_plan.requests(plan, dataset(x=[1.0, 2.0, 5.0], y=[3.5, 4.0, 5.5]), plan.batch)[0]
+    tensor = decode(messages().PredictRequest.FromString(request.wire).inputs["x"])
+    assert tensor.dtype == "f4" and tensor.tolist() == [1, 2, 5]
 
 
 # --- batches ---

@@ -9,6 +9,7 @@ import types
 
 import grpc
 import idx_files
+import numpy
 import pytest
 from ask_server import OPTIONS, ask_server
 from fake_model_server import ModelServer, brightest, one_hot, serving
@@ -293,6 +294,11 @@ def test_those_who_wait_are_told_what_for(monkeypatch, tmp_path):
         assert rounds == [(1, 8), (1, 8), (1, 1), (1, 8)]
         assert shown[0] == "waiting for an answer" and shown[1].startswith("0 of 100 tests, 0 per second")
         assert shown[2:] == ["timing one request after the other"] * 2
+        del shown[:]
+        images, labels = idx_files.digits()
+        numpy.savez(tmp_path / "hot.npz", images=images, labels=numpy.eye(10)[labels])
+        run.check({**options, "dataset": str(tmp_path / "hot.npz"), "divisor": 255}, None, None, None, show=shown.append)
+        assert shown[0].startswith("the labels in the column labels are one-hot [100, 10]")
         del rounds[:], shown[:]
         run.check({**options, "expected_version": 1}, None, None, None, show=shown.append)
         assert shown[0] == "waiting for version 1"

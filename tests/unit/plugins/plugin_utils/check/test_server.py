@@ -93,7 +93,10 @@ def test_labels_that_fit_no_class_are_not_the_models_mistakes(refused, tmp_path)
     error = refused(server, dataset=idx_files.write(tmp_path, labels=numpy.arange(100) % 10 + 1))
     assert error.code == "dataset_invalid" and not server.requests
     assert ": the labels are 1 to 10 (10 different ones), and output scores of signature predict_images has the classes 0 to 9: 10" \
-        " of 100 tests can never be answered right. Correct the labels" in error.message
+        " of 100 tests can never be answered right; they count from 1 and the model from 0, so take 1 from each label. Correct" \
+        " the labels" in error.message
+    error = refused(server, dataset=idx_files.write(tmp_path, labels=numpy.arange(100) % 10 + 2))
+    assert "can never be answered right. Correct the labels" in error.message
 
 
 def test_what_a_server_says_ends_with_one_full_stop(refused):
@@ -307,8 +310,10 @@ IMAGES, SCORES = tensor_info(FLOAT, -1, 784), tensor_info(FLOAT, -1, 10)
      "has uint8 [100, 28, 28], the model wants float32 [-1, 1024]"),
     ({"images": tensor_info(FLOAT, -1, 28, 28, 3)}, {"scores": SCORES}, {}, "dataset_invalid",
      "the model wants float32 [-1, 28, 28, 3]"),
-    ({"images": tensor_info(FLOAT)}, {"scores": SCORES}, {}, "signature_mismatch",
-     "wants float32 [], one value for a whole request"),
+    ({"images": IMAGES, "k": tensor_info(FLOAT)}, {"scores": SCORES}, {}, "option_invalid",
+     "wants one value for a whole request of k (float32)"),
+    ({"images": tensor_info(20, -1)}, {"scores": SCORES}, {}, "signature_mismatch",
+     "signature predict_images cannot be checked: its input images is of"),
     ({"images": tensor_info(FLOAT, 7, 784)}, {"scores": SCORES}, {}, "option_invalid", "batches of exactly 7 tests"),
     ({"images": IMAGES, "mask": IMAGES}, {"scores": SCORES}, {}, "option_invalid", "say with check_inputs which column mask takes"),
     ({"images": IMAGES}, {"scores": SCORES}, {"inputs": {"image": "images"}}, "option_invalid", "check_inputs names image"),
@@ -316,7 +321,7 @@ IMAGES, SCORES = tensor_info(FLOAT, -1, 784), tensor_info(FLOAT, -1, 10)
     ({"images": IMAGES}, {"scores": SCORES}, {"output": "score"}, "option_invalid", "check_output (now 'score')"),
     ({"images": IMAGES}, {"scores": tensor_info(8, -1)}, {}, "signature_mismatch",
      "output scores of signature predict_images is complex64"),
-    ({}, {"scores": SCORES}, {}, "signature_mismatch", "the signature has no inputs"),
+    ({}, {"scores": SCORES}, {}, "signature_mismatch", "signature predict_images cannot be checked: it has no inputs"),
 ])
 def test_mismatches_are_explained_before_anything_is_sent(refused, inputs, outputs, options, code, says):
     server = ModelServer(signature_map=signatures(predict_images=(inputs, outputs)))

@@ -19,6 +19,13 @@ def test_tensors_as_servers_have_them():
         },
         "empty": {"method": "tensorflow/serving/predict", "inputs": {}, "outputs": {}},
     })
+    sparse, composite = (messages().TensorInfo(dtype=FLOAT) for dummy in range(2))
+    sparse.coo_sparse.SetInParent()
+    composite.composite_tensor.SetInParent()
+    for info in (sparse, composite):
+        info.tensor_shape.unknown_rank = True
+    told = of_saved_model({"s": {"method": "m", "inputs": {"a": "sparse float32[?]", "b": "composite float32[?]"}, "outputs": {}}})
+    assert told == {"s": messages().SignatureDef(method_name="m", inputs={"a": sparse, "b": composite})}
     assert known == signatures(
         predict_images=(
             {"images": tensor_info(FLOAT, -1, 28, 28), "any": anything},

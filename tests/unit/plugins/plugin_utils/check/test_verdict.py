@@ -110,6 +110,15 @@ def test_what_else_should_be_known():
     assert findings["version"] is None
 
 
+def test_classes_that_are_counted_from_another_number_are_said():
+    labels = [number % 3 + 1 for number in range(1000)]
+    shifted = server(1000, given=[label - 1 for label in labels])
+    findings = verdict.judge(OPTIONS, measured(shifted, expected=labels))
+    assert findings["warnings"] == [
+        "pod a: most answers are the label -1: labels and model seem to count classes from different numbers."]
+    assert verdict.judge(OPTIONS, measured(shifted, expected=labels, kind="values"))["warnings"] == []
+
+
 def test_failed_requests_are_counted_apart():
     failing = server(0, unanswered=10, errors={"RESOURCE_EXHAUSTED": 1}, first_error="queue full", requests=150)
     findings = judge(failing)

@@ -89,18 +89,12 @@ def test_something_else_answers_there(api, answer, words):
 
 def test_credentials_that_do_not_count(api):
     error = refused(api.options, api_key="other")
-    assert error.code == "cluster_unauthorized" and "401" in error.message and "check KUBECONFIG" in error.message
+    assert error.code == "cluster_unauthorized" and "401" in error.message and "K8S_AUTH_API_KEY" in error.message
 
 
 def test_an_account_that_may_not_ask_for_the_version(api):
     api.on = lambda method, path: (403, {"kind": "Status", "message": "no"}) if path == "/version" else None
     assert cluster_api.get(connect(api.options), "/api/v1/nodes")["items"] == []
-
-
-def test_nobody_is_there():
-    error = refused({"host": "http://127.0.0.1:1", "api_key": "x"})
-    assert error.code == "cluster_unreachable" and "127.0.0.1:1 cannot be reached: " in error.message
-    assert "Connection refused" in error.message and "<" not in error.message and "object at" not in error.message
 
 
 @pytest.fixture
@@ -116,7 +110,7 @@ def test_the_first_contact_has_an_end(silence, monkeypatch):
     start = time.monotonic()
     error = refused({"host": silence, "api_key": "x"})
     assert 0.3 <= time.monotonic() - start < 3, "and it is tried once"
-    assert error.code == "cluster_unreachable" and "timed out" in error.message.lower()
+    assert error.code == "cluster_unreachable" and "does not answer in time" in error.message
 
 
 def test_a_request_has_an_end(api, monkeypatch):
@@ -130,7 +124,8 @@ def test_a_request_has_an_end(api, monkeypatch):
         over.wait(10)
     api.on = hang
     start = time.monotonic()
-    with pytest.raises(Error, match=r"Could not read the nodes: the Kubernetes API does not answer.*timed out") as caught:
+    words = "^Could not read the nodes: the Kubernetes API cannot be reached, it does not answer in time. Check"
+    with pytest.raises(Error, match=words) as caught:
         with cluster_api.explained("read the nodes"):
             cluster_api.get(client, "/api/v1/nodes")
     over.set()
@@ -211,34 +206,6 @@ def test_somebody_elses_name(api):
     assert headers["impersonate-user"] == "robot" and headers.get_all("impersonate-group") == ["a", "b"]
 
 
-class TestProxies:
-    """Port-forwards go as requests go."""
-
-    @staticmethod
-    def ways(client):
-        """(proxy of requests, options of a websocket)"""
-        from kubernetes.stream.ws_client import websocket_proxycare
-
-        pool = client.rest_client.pool_manager
-        options = websocket_proxycare({}, client.configuration, "wss://x", None)
-        return pool.proxy and pool.proxy.url, options
-
-    @pytest.mark.parametrize("no_proxy", ["localhost, 127.0.0.1", "127.0.0.1", "*"])
-    def test_direct(self, api, monkeypatch, no_proxy):
-        """kubernetes.stream takes the names of no_proxy with their blanks."""
-        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-        monkeypatch.setenv("NO_PROXY", no_proxy)
-        proxy, websocket = self.ways(connect(api.options))
-        assert proxy is None and websocket["http_no_proxy"] == ["*"]
-
-    def test_through_a_proxy(self):
-        client = cluster_api._client({
-            **OPTIONS, "host": "https://10.0.0.1", "api_key": "x", "proxy": "http://127.0.0.1:8888", "no_proxy": "localhost, .example"})
-        proxy, websocket = self.ways(client)
-        assert proxy == "http://127.0.0.1:8888"
-        assert websocket == {"http_no_proxy": ["none"], "http_proxy_host": "127.0.0.1", "http_proxy_port": 8888}
-
-
 class TestAnswers:
     def test_not_found(self, api):
         client = connect(api.options)
@@ -249,7 +216,7 @@ class TestAnswers:
         assert cluster_api.listed(client, "api/v1", "configmaps", "default", labelSelector="x=y") == []
 
     @pytest.mark.parametrize(("status", "code"), [
-        (401, "cluster_unauthorized"), (403, "forbidden"), (409, "conflict"), (422, "refused"), (500, "api_error"), (404, "not_found"),
+        (403, "forbidden"), (409, "conflict"), (422, "refused"), (500, "api_error"), (404, "not_found"),
     ])
     def test_a_refusal_has_the_servers_words(self, api, status, code):
         client = connect(api.options)
@@ -325,7 +292,7 @@ class TestAConnectionThatEnds:
     def test_a_change_is_not(self, ending):
         """It may have been made."""
         client = connect({"host": ending[0], "api_key": "x"})
-        with pytest.raises(Error, match="does not answer"):
+        with pytest.raises(Error, match="ends the connection without an answer"):
             with cluster_api.explained("make it"):
                 cluster_api.send(client, "POST", "/api", {})
         assert ending[1] == ["GET /version", "POST /api"]

@@ -41,6 +41,33 @@ def test_by_its_path(helm):
     assert helm_binary.find(path) == {"path": path, "version": "v3.2.0"}
 
 
+@pytest.mark.parametrize(("says", "version"), [
+    ("v3.19.5", "v3.19.5"), ("v4.0.0-rc.1+gabc", "v4.0.0-rc.1"), ("\nv3.1.0\n", "v3.1.0"),
+])
+def test_what_it_says(monkeypatch, says, version):
+    assert helm_binary.version(says, "helm", (6, 6)) == version
+
+
+def test_what_it_warns_of_is_not_what_it_says(helm):
+    """As of a kubeconfig that others may read, or of a plugin."""
+    helm("echo 'WARNING: v1.2.3 of a plugin \377' >&2; echo v3.19.5")
+    assert helm_binary.find(None)["version"] == "v3.19.5"
+
+
+@pytest.mark.parametrize("talk", ["WARNING: plugin v1.2.3 is old", "Using helm from asdf", "v\\377"])
+def test_one_that_talks_before_it_answers(helm, talk):
+    """A wrapper: the last step would fail at its words."""
+    helm("printf '%s\\n'; echo v3.19.5" % talk)
+    message = refused("helm_version")
+    assert "says something else before its version ('%s" % talk[0] in message and "to standard error" in message
+
+
+def test_one_that_is_a_folder_or_may_not_be_run(tmp_path):
+    (tmp_path / "file").write_text("#!/bin/sh\n")
+    for path in (tmp_path, tmp_path / "file"):
+        assert "%s is not an executable file" % path in refused("helm_missing", str(path))
+
+
 def test_there_is_none(helm, tmp_path):
     assert "helm is not in PATH: install Helm 3" in refused("helm_missing")
     assert "/nowhere/helm is not an executable file" in refused("helm_missing", "/nowhere/helm")
@@ -99,7 +126,13 @@ class TestTheVersionOfKubernetesCore:
         self.at(monkeypatch, [tmp_path])
         assert helm_binary.core_version() == tuple(int(number) for number in text.split(".")[:2])
 
-    def test_a_clone(self, monkeypatch, tmp_path):
+    @pytest.mark.parametrize("line", ["version: 6.4.0", "version: '6.4.0'", 'version:   "6.4.0-dev"'])
+    def test_a_clone(self, monkeypatch, tmp_path, line):
+        (tmp_path / "galaxy.yml").write_text("namespace: kubernetes\nbuild_version: 1.0.0\n%s\n" % line)
+        self.at(monkeypatch, [tmp_path])
+        assert helm_binary.core_version() == (6, 4)
+
+    def test_a_copy_that_does_not_say(self, monkeypatch, tmp_path):
         self.at(monkeypatch, [tmp_path])
         assert helm_binary.core_version() is None
         monkeypatch.setattr(helm_binary.importlib.util, "find_spec", lambda name: None)

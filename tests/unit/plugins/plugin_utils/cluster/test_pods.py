@@ -34,10 +34,10 @@ def look():
                 if self.headers["authorization"] != "Bearer secret":
                     self.answer(401, {"kind": "Status", "message": "Unauthorized"})
                 elif self.path == "/apis/apps/v1/namespaces/models/deployments/mnist-deploy-serving":
-                    self.answer(200, {"spec": {"replicas": replicas}}) if replicas is not None else self.answer(404, {})
+                    self.answer(200, {"spec": {"replicas": replicas}}) if replicas is not None else self.answer(404, {"kind": "Status"})
                 elif self.path.startswith("/api/v1/namespaces/models/pods?labelSelector="):
                     assert "instance%3Dmnist-deploy" in self.path
-                    self.answer(pods, {"message": "no"}) if isinstance(pods, int) else self.answer(200, {"items": pods})
+                    self.answer(pods, {"kind": "Status", "message": "no"}) if isinstance(pods, int) else self.answer(200, {"items": pods})
                 else:
                     self.answer(500, {"message": self.path})
 

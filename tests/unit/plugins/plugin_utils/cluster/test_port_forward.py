@@ -4,9 +4,13 @@ import contextlib
 import os
 import socket
 import stat
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 import types
+from pathlib import Path
 
 import pytest
 
@@ -162,6 +166,67 @@ def test_nothing_is_left():
         again.connect(forward.target[len("unix:"):])
 
 
+class TestLeftovers:
+    """Of a run that was killed: the kernel knows that its process has ended, whatever its number or its container was."""
+
+    @pytest.fixture
+    def tmp_path(self):
+        """A short one: a socket's path has 107 bytes at most."""
+        with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+            yield Path(folder)
+
+    @pytest.fixture(autouse=True)
+    def temporary(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(port_forward.tempfile, "gettempdir", lambda: str(tmp_path))
+        port_forward.remove_leftovers.cache_clear()
+
+    SCRIPT = (
+        "import os, socket, sys, tempfile, fcntl\n"
+        "folder = tempfile.mkdtemp(prefix='tf-serving-', dir=sys.argv[1])\n"
+        "fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_EX)\n"
+        "socket.socket(socket.AF_UNIX).bind(folder + '/grpc')\n"
+        "print(folder, flush=True)\nsys.stdin.read()\n"
+    )
+
+    def test_a_killed_run_and_one_that_lives(self, tmp_path):
+        with subprocess.Popen(
+            [sys.executable, "-c", self.SCRIPT, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        ) as run:
+            folder = run.stdout.readline().strip()
+            with Forward(Link, 9090):
+                assert os.path.exists(folder)
+            run.kill()
+            run.wait()
+        port_forward.remove_leftovers.cache_clear()
+        with Forward(Link, 9090) as forward:
+            assert os.listdir(tmp_path) == [forward.target.split("/")[-2]]
+        assert os.listdir(tmp_path) == []
+
+    def test_what_is_not_ours_stays(self, tmp_path, monkeypatch):
+        (tmp_path / "tf-serving-new").mkdir()  # its socket is not there yet
+        (tmp_path / "else").mkdir()
+        (tmp_path / "else" / "grpc").write_text("")
+        (tmp_path / "tf-serving-link").symlink_to(tmp_path / "else")
+        (tmp_path / "tf-serving-file").write_text("")
+        before = sorted(os.listdir(tmp_path))
+        with Forward(Link, 9090):
+            pass
+        assert sorted(os.listdir(tmp_path)) == before and (tmp_path / "else" / "grpc").exists()
+
+    def test_what_is_somebody_elses_stays(self, tmp_path, monkeypatch):
+        (tmp_path / "tf-serving-old").mkdir()
+        (tmp_path / "tf-serving-old" / "grpc").write_text("")
+        monkeypatch.setattr(port_forward.os, "geteuid", lambda: os.getuid() + 1)
+        port_forward.remove_leftovers(str(tmp_path))
+        assert (tmp_path / "tf-serving-old" / "grpc").exists()
+
+    def test_two_at_once_leave_each_other_alone(self):
+        with Forward(Link, 9090) as one:
+            port_forward.remove_leftovers.cache_clear()
+            with Forward(Link, 9090):
+                assert os.path.exists(one.target[len("unix:"):])
+
+
 class ApiException(Exception):
     def __init__(self, reason):
         super().__init__("(0)\nReason: " + reason)
@@ -176,7 +241,8 @@ class ApiException(Exception):
     ("Handshake status 502 Bad Gateway -+-+- {} -+-+- b'<html>'", "Handshake status 502 Bad Gateway"),
     ("[Errno 111] Connection refused", "[Errno 111] Connection refused"),
     # A proxy's, which knows nothing of the account's rights.
-    ("failed CONNECT via proxy status: 403", "failed CONNECT via proxy status: 403"),
+    ("failed CONNECT via proxy status: 403", "the proxy does not lead there (it says 403)"),
+    ("failed CONNECT via proxy status: 407", "the proxy wants user and password (407)"),
     ("Handshake status 403 Forbidden -+-+- {} -+-+- b'<html>'", "Handshake status 403 Forbidden"),
 ])
 def test_the_reason_in_a_failed_handshake(said, reason):
@@ -191,7 +257,7 @@ class TestToAPod:
     @staticmethod
     def client(**headers):
         configuration = types.SimpleNamespace(
-            host="https://10.0.0.1:6443", auth_settings=lambda: {"BearerToken": {"value": "Bearer x\n"}},
+            host="https://10.0.0.1:6443", proxy="http://none", auth_settings=lambda: {"BearerToken": {"value": "Bearer x\n"}},
         )
         return types.SimpleNamespace(configuration=configuration, default_headers=headers)
 

@@ -235,7 +235,7 @@ class TestAutoscalers:
             api.forbidden = {("GET", "horizontalpodautoscalers")}
         else:
             handle = api.handle
-            api.handle = lambda request: (404, {}) if request.path == AUTOSCALERS else handle(request)
+            api.handle = lambda request: (404, "404 page not found\n") if request.path == AUTOSCALERS else handle(request)
         assert not scale(2, deployment(2)).get("failed")
 
     def test_that_cannot_be_listed(self, api, scale):

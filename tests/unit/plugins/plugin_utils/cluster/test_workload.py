@@ -1,10 +1,13 @@
 """What is read of a Deployment. Its wait: tests/unit/plugins/action/test_deployment_scale.py and test_serving_info.py."""
 from __future__ import annotations
 
+import types
+
 import pytest
 from cluster_objects import APPS, CORE, pod
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import workload as workload_module
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.workload import Workload, allowed
 
 
@@ -47,12 +50,36 @@ def test_what_may_not_be_read(api, workload):
     assert workload.seen(deployment)["events"] == [] and workload.seen(deployment)["replica_sets"] == []
     api.forbidden = {("GET", "events"), ("GET", "replicasets")}
     api.requests.clear()
-    seen = workload.seen(deployment)
+    seen = Workload(api.client, "default", "d", selector="a=b").seen(deployment)
     assert seen["events"] is None and seen["replica_sets"] is None and len(seen["pods"]) == 2
     assert len(api.asked("GET", "/events")) == 1, "a right that is missing is not asked for again"
     api.forbidden = {("GET", "pods")}
     with pytest.raises(Error, match="list pods in namespace default"):
         workload.seen(deployment)
+
+
+def test_events_are_read_of_pods_in_trouble_alone_and_not_every_second(api, workload, monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(workload_module, "time", types.SimpleNamespace(monotonic=lambda: clock[0]))
+    for name, ready in (("x", False), ("y", True)):
+        one = pod(ready=ready)
+        one["metadata"]["labels"] = {"a": "b"}
+        api.add(CORE + "pods/" + name, **one)
+
+    def asked(seconds):
+        """What was asked for events that many seconds later, and how many there were then."""
+        clock[0] += seconds
+        api.requests.clear()
+        seen = workload.seen({"metadata": {"uid": "d"}, "spec": {}})
+        return [one.query["fieldSelector"] for one in api.asked("GET", "/events")], len(seen["events"])
+
+    of_x = ["involvedObject.kind=Pod,involvedObject.name=x"]
+    assert asked(0) == (of_x, 0)
+    api.add(CORE + "events/e", involvedObject={"kind": "Pod", "name": "x"})
+    assert [asked(1) for _second in range(4)] == [([], 0)] * 4
+    assert asked(1) == (of_x, 1) and asked(4) == ([], 1)
+    api.change(CORE + "pods/x", status={"phase": "Failed"})  # which has its reason
+    assert asked(0) == (of_x, 1)
 
 
 @pytest.mark.parametrize(("codes", "code", "passes"), [

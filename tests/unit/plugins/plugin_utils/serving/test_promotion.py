@@ -358,6 +358,22 @@ class TestServersThatStartAnew:
         assert error.code == "replica_unsteady" and error.details["pods"] == ["b"] and error.details["put_back"] is True
         assert "pod b: it does not stay at what it was told" in error.message
 
+    def test_pods_of_which_none_stays(self, two):
+        """As a Deployment has them whose liveness probe or autoscaler is wrong: each is told, and the next one is not."""
+        look, names = two.on, ["b"]
+
+        def on(method, path):
+            if method == "GET" and path.endswith("/pods"):
+                assert len(names) < 300, "it goes on for ever"
+                two.remove_pod(names[-1])
+                names.append("b%d" % len(names))
+                two.add_pod(names[-1], Server(two.disk, message(resting(1), MNIST)))
+            return look(method, path)
+        two.on = on
+        error = refused(two, canary=2, timeout=0.2)
+        assert error.code == "replica_unsteady" and "pods were replaced all the time" in error.message
+        assert error.details["pods"][0] in names and error.details["put_back"] is True
+
     def test_and_is_ready_and_not_in_turns(self, two):
         """Whoever looks at it finds it ready, and whoever judges it does not."""
         server, looks = two.servers["b"], []

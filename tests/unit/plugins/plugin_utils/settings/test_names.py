@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.names import CHART, label_value, object_names, release_name
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.record import MODEL
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.settle import Wrong, settle
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.values import Unfit
 
 # By Kubernetes' own documentation.
@@ -96,3 +97,55 @@ def test_no_two_of_many_names_give_the_same():
     names = {name for name in names if takes(name)}
     assert len(names) > 50000
     assert len({release_name(name) for name in names}) == len({label_value(name) for name in names}) == len(names)
+
+
+HOSTS = [
+    "mnist", "fraud_detection", "fraud-detection", "fraud.detection", "Fraud-Detection", "Resnet50", "resnet50", "bert.v2", "bert-v2",
+    "x" * 80, "x" * 79, "ends-", "ends", "-begins", "3d-net", "model-3d-net", "10.0.0.1", "node.example.com", "\u6b3a\u8bc8",
+    "\u6b3a\u8bc8\u68c0", "caf\u00e9", "cafe\u0301", "a b", "a  b", "---", "_", "~", "1", "true", "-rf", "$(HOME)", "%s", "a'b", "a@b",
+    "a=b", "model,1", "#x", "mnist-canary", "\u00e9" * 100,
+]
+
+
+def of_host(host, **given):
+    return settle(host, {"model_nas_server": "nas", "model_node": "node", **given}, together=False)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_host_of_that_name_is_a_model_whose_names_all_fit(host):
+    settled = of_host(host)
+    assert settled["model"]["name"] == settled["serving"]["model_name"] == settled["check"]["served_name"] == host
+    assert settled["model"]["base_path"] == "/serving/model/" + host
+    for kind in ("deployment", "service", "claim", "parameters", "model_config", "check"):
+        assert DNS_1035.fullmatch(settled["serving"]["names"][kind]), kind
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", settled["volume"]["name"])
+    assert LABEL_VALUE.fullmatch(settled["volume"]["model"])
+
+
+def test_and_no_two_of_them_share_one():
+    all_of_them = [of_host(host) for host in HOSTS]
+    for section, field in (("serving", "release"), ("volume", "name"), ("volume", "model"), ("model", "base_path")):
+        assert len({settled[section][field] for settled in all_of_them}) == len(HOSTS)
+
+
+@pytest.mark.parametrize("host", ["...", ".hidden", "a/b", "a:b", "a\tb", "x" * 201, "\u00e9" * 101, "model[1:3]", "a\u0085b"])
+def test_one_that_can_be_no_model_says_where_its_name_came_from(host):
+    with pytest.raises(Wrong) as caught:
+        of_host(host)
+    assert caught.value.message.startswith("model_name is %r: use at most 200 bytes" % host)
+    assert caught.value.message.endswith(
+        " It is the host's name in the inventory: set model_name for this host, or rename it.")
+    assert list(caught.value.problems) == ["model_name"]
+    assert of_host(host, model_name="mnist")["serving"]["release"] == "mnist-deploy"
+
+
+@pytest.mark.parametrize(("variable", "value"), [
+    ("model_name", "a/b"), ("serving_model_name", ".a"), ("serving_release", "Bad_Name"), ("serving_release", "x" * 41),
+    ("serving_release", "3d"), ("serving_release", "ends-"), ("serving_namespace", "Prod"), ("serving_namespace", "ends-"),
+    ("volume_name", "A_b"), ("volume_name", "a..b"), ("volume_model", "-x"), ("serving_volume_labels", {"model": "a b"}),
+])
+def test_one_that_somebody_set_is_named_with_its_variable(variable, value):
+    with pytest.raises(Wrong) as caught:
+        of_host("mnist", **{variable: value})
+    assert caught.value.message.startswith("%s is %r: use " % (variable, value)) and "inventory" not in caught.value.message
+    assert list(caught.value.problems) == [variable]

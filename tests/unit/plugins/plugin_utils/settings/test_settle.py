@@ -85,6 +85,21 @@ def test_the_smallest_inventory_is_complete():
     assert found["check"]["served_name"] == "mnist"
 
 
+@pytest.mark.parametrize(("given", "tags", "release"), [
+    ({}, ["serve"], "1.4"),
+    ({"gpu": False, "serving_image": "host:5000/serving:2.15.1", "serving_gpu_image": "x:1.4.0"}, ["serve"], "2.15"),
+    ({"gpu": True, "serving_image": "host:5000/serving:2.15.1", "serving_gpu_image": "x:1.4.0"}, ["serve"], "1.4"),
+    ({"gpu": False, "serving_image": "host:5000/serving:latest"}, ["serve"], ""),
+    ({"serving_args": ["--saved_model_tags=serve,gpu"]}, ["serve", "gpu"], "1.4"),
+    ({"serving_args": ["--saved_model_tags=a", "--rest", "--saved_model_tags=b"]}, ["b"], "1.4"),
+    # What is wrong with the server's variables is no matter where only the model is looked at.
+    ({"serving_args": 3, "gpu": False, "serving_image": "a b"}, ["serve"], ""),
+])
+def test_what_a_model_has_to_be_for_its_server(given, tags, release):
+    found = settle("mnist", given, ["model"])["model"]
+    assert (found["saved_model_tags"], found["server_release"]) == (tags, release)
+
+
 def test_what_follows_from_variables():
     found = settle("mnist", {
         "volume_release": "a", "scaling_release": "b", "serving_gpu_preflight": "warn", "serving_timeout": 700, "serving_start_timeout": 60,
@@ -94,6 +109,7 @@ def test_what_follows_from_variables():
     assert (found["serving"]["load_timeout"], found["serving"]["unschedulable_timeout"]) == (120, 700)
     assert found["check"]["served_name"] == "digits-canary"
     assert found["serving"]["pinned"] is True and found["serving"]["version_policy"] == "pinned"
+    assert (found["model"]["saved_model_tags"], found["model"]["server_release"]) == (["serve"], "2.15")
     # pinned everywhere or nowhere: the chart mounts the ConfigMap that the role makes
     assert found["serving"]["chart_values"]["modelConfig"] == {"configMap": "mnist-deploy-model-config"}
 
@@ -198,7 +214,7 @@ def test_what_a_run_has_found_is_a_default(name, given, value):
     ({"serving_parallelism": -1}, "serving_parallelism is -1: use a whole number from 0."),
     ({"serving_max_connection_age": "1m"}, "serving_max_connection_age is '1m': use a whole number from 0."),
     ({"serving_batching": {"max_batch_size": 0}}, "max_batch_size is a whole number from 1."),
-    ({"serving_volume_labels": {"model": "a b"}}, "use at most 63 letters, digits, '-', '_' and '.'."),
+    ({"serving_volume_labels": {"model": "a b"}}, "'-', '_' and '.', with a letter or digit at both ends."),
     ({"volume_driver": "nfss"}, "volume_driver is 'nfss': use one of csi, flexvolume, nfs."),
     ({"volume_server": "nas:/serving"}, "volume_server is 'nas:/serving': give the NAS's address alone"),
     ({"volume_path": "/../x"}, "volume_path is '/../x': use an absolute path, without '..'."),
@@ -257,7 +273,7 @@ def test_a_default_that_cannot_be_says_what_it_follows_from():
         settle("team/mnist", {})
     assert list(error.value.problems) == ["model_name"]
     assert error.value.message.startswith("model_name is 'team/mnist': use at most 200 bytes")
-    assert error.value.message.endswith("(it follows from inventory_hostname).")
+    assert error.value.message.endswith(" It is the host's name in the inventory: set model_name for this host, or rename it.")
 
 
 @pytest.mark.parametrize("name", [

@@ -62,6 +62,7 @@ LABELS = values.TextMapping(r"[a-z]+", "use letters")
     (LATENCIES, '{"p99": 50}', {"p99": 50.0}),
     (LATENCIES, {"p50": "0.5"}, {"p50": 0.5}),
     (values.Columns(), {"images": "x", "meta": ["a", "b"]}, {"images": "x", "meta": ["a", "b"]}),
+    (values.Columns(), {"k": 1.0, "t": False, "m": {"value": "a"}}, {"k": 1.0, "t": False, "m": {"value": "a"}}),
     (values.TextOrMapping(), " http://x/ ", "http://x/"),
     (values.TextOrMapping(), {"x": "a.npy"}, {"x": "a.npy"}),
     (values.TextOrMapping(), ' {"x": "a.npy"}', {"x": "a.npy"}),
@@ -126,8 +127,9 @@ def test_what_is_meant(kind, value, meant):
     (LATENCIES, {"p99": 0}, "use a mapping of p50 and p99"),
     (LATENCIES, {"p99": "x"}, "use a mapping of p50 and p99"),
     (LATENCIES, "50", "use a mapping of p50 and p99"),
-    (values.Columns(), {"images": ""}, "use a mapping of the model's inputs to columns of the dataset, such as {images: images}"),
-    (values.Columns(), {"images": 1}, "use a mapping of the model's inputs to columns of the dataset, such as {images: images}"),
+    *((values.Columns(), {"images": wrong},
+       "use a mapping of the model's inputs to columns of the dataset, such as {images: images}, or to values, such as"
+       " {keep_prob: 1.0} or {mode: {value: text}}") for wrong in ("", None, [], {}, {"x": 1}, {"value": 1, "x": 2})),
     (values.TextOrMapping(), ["a"], "a text is needed"),
     (values.TextOrMapping(), {"x": ["a"]}, "a text is needed"),
     (values.OctalMode(), 511, 'use an octal mode in quotes, such as "755"'),  # 511 or 777

@@ -1,0 +1,59 @@
+# Copyright (c) The mlops.tf_serving developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils import specs
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import helm_chart
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import connect
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, ControllerAction, Options
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet import plan, snapshot, table
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet.wanted import Fleet
+
+
+class ActionModule(ControllerAction):
+    SPEC = {
+        **specs.API,
+        "chart": {"type": "path", "required": True},
+        "published": {"type": "dict"},
+        "file": {"type": "path"},
+    }
+    NEEDS = ("kubernetes", "google.protobuf", "yaml")
+
+    def act(self, options: Options) -> Answer:
+        hostvars = self.task_vars["hostvars"]
+        records, wrong = Fleet(self.task_vars["ansible_play_hosts_all"], hostvars, self._loader).records()
+        chart = helm_chart.read(Path(options["chart"]))
+        api_client = connect(options)
+        seen = snapshot.remember(api_client)
+        published = options["published"] or {}
+        rows = [
+            *(plan.row(api_client, model, record, chart, published.get(model)) for model, record in records.items()),
+            *(plan.Row(model, action=plan.WRONG, changes=[error.message]) for model, error in wrong.items()),
+        ]
+        others = set(self.task_vars["groups"].get("models", ())) - set(records)
+        unmanaged = plan.unmanaged(seen.seen("deployments"), rows, Fleet(sorted(others), hostvars, self._loader).releases())
+        answer = {
+            "models": {row.model: {key: value for key, value in dataclasses.asdict(row).items() if key != "model"} for row in rows},
+            "unmanaged": unmanaged,
+            "differing": [row.model for row in rows if row.action != plan.NONE],
+            "summary": table.summary(rows, unmanaged),
+            "table": table.table(rows, unmanaged),
+        }
+        if options["file"]:
+            _write(Path(options["file"]), answer)
+        return answer
+
+
+def _write(path: Path, answer: Answer) -> None:
+    try:
+        path.write_text(json.dumps({key: answer[key] for key in ("models", "unmanaged", "summary")}, indent=1) + "\n")
+    except OSError as error:
+        raise Error(
+            "plan_file is %s, which cannot be written: %s. Use a path that the controller's account may write to."
+            % (path, error.strerror), "plan_not_written",
+        ) from error

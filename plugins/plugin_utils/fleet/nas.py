@@ -1,0 +1,34 @@
+# Copyright (c) The mlops.tf_serving developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What each node is asked about the models that it brings to their NAS."""
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet.wanted import Settings
+
+# Options of model_publish that are variables of the model; of the check those that warm-up samples come from.
+OF_THE_MODEL = (
+    "archive", "checksum", "version", "reinstate", "newest", "warmup", "base_path", "nas_server", "nas_export", "nas_options",
+    "mount_timeout", "lock_timeout", "timeout", "saved_model_tags", "server_release", "max_size",
+)
+OF_THE_CHECK = {"warmup_dataset": "dataset", "warmup_dataset_checksum": "dataset_checksum", "warmup_signature": "signature"}
+
+
+def request(model: str, settings: Settings) -> dict[str, Any]:
+    """The options of model_publish for a model, as role model hands them over, with its name."""
+    options = {
+        "name": model, **{name: settings["model"][name] for name in OF_THE_MODEL},
+        **{name: settings["check"][field] for name, field in OF_THE_CHECK.items()},
+    }
+    return {name: value for name, value in options.items() if value not in (None, "", {}, [])}
+
+
+def by_node(wanted: Mapping[str, Settings]) -> list[dict[str, Any]]:
+    """[{node, models}]"""
+    nodes: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for model, settings in wanted.items():
+        nodes[settings["model"]["node"]].append(request(model, settings))
+    return [{"node": node, "models": models} for node, models in sorted(nodes.items())]

@@ -1,0 +1,31 @@
+"""What each node is asked about the models of its NAS."""
+from __future__ import annotations
+
+import yaml
+
+import conftest
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet import nas
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.settle import settle
+
+GIVEN = {"model_archive": "http://h/m.tar.gz", "model_nas_server": "nas", "check_dataset": "http://h/data/", "gpu": False}
+
+
+def record(host, node, **given):
+    return settle(host, {**GIVEN, "model_node": node, **given}, hosts=["a", "b"])
+
+
+def test_it_is_what_the_role_asks_of_one_model():
+    (publish,) = yaml.safe_load((conftest.ROOT / "roles/model/tasks/publish.yml").read_text())
+    asked = publish["mlops.tf_serving.model_publish"]
+    assert set(asked) == {*nas.OF_THE_MODEL, *nas.OF_THE_CHECK}
+    for option, template in asked.items():
+        section, field = ("samples", nas.OF_THE_CHECK[option]) if option in nas.OF_THE_CHECK else ("settings", option)
+        assert template == "{{ __model_%s.%s }}" % (section, field)
+
+
+def test_by_node():
+    records = {"m1": record("m1", "b"), "m2": record("m2", "a", model_version=3), "m3": record("m3", "b")}
+    found = nas.by_node(records)
+    assert [(one["node"], [model["name"] for model in one["models"]]) for one in found] == [("a", ["m2"]), ("b", ["m1", "m3"])]
+    assert found[0]["models"][0]["version"] == 3 and found[0]["models"][0]["base_path"] == "/serving/model/m2"
+    assert "version" not in found[1]["models"][0] and "checksum" not in found[1]["models"][0]
