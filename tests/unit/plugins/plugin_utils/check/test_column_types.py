@@ -7,7 +7,7 @@ from ask_server import OPTIONS
 from fake_model_server import signatures, tensor_info
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import answers, dataset, request_plan
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import answers, dataset, inputs, request_plan
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.questions import Questions
 
 FLOAT, INT64, STRING, BOOL = 1, 9, 7, 10
@@ -31,7 +31,7 @@ def planned(data, wanted, outputs=None, **options):
 def sent(data, wanted, outputs=None, **options):
     """{input: what is sent for it}"""
     plan = planned(data, wanted, outputs, **options)
-    return {item.name: request_plan.values(item, data, plan.signature).tolist() for item in plan.inputs}
+    return {item.name: inputs.values(item, data, plan.signature).tolist() for item in plan.inputs}
 
 
 def refused(*arguments, code="dataset_invalid", **options):
