@@ -52,8 +52,9 @@ def test_a_stable_version_that_new_pods_cannot_load_goes_back(world, play):
 def test_where_going_back_fails_as_well_both_are_said(world, play):
     good(play("teardown", model_delete_data=True))
     good(play("site"))
-    (world.base / ".withdrawn").write_text("in the way")
-    run = play("publish", model_archive=world.bad_archive(2))
+    (world.base / ".withdrawn").mkdir(exist_ok=True)
+    (world.base / ".withdrawn" / "3").write_text("in the way")
+    run = play("publish", model_archive=world.bad_archive(3))
     last = run.failures.splitlines()[-1].partition(": ")[2]
-    assert run.rc == 2 and last.startswith("Version 2 failed, and going back to version 1 failed as well: ") and "100.0%" in last
-    assert "Going back: " in last and "Not a directory" in last
+    assert run.rc == 2 and last.startswith("Version 3 failed, and going back to version 1 failed as well: ") and "100.0%" in last
+    assert "Going back: " in last and "/.withdrawn/3 is there already" in last

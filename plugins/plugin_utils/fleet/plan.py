@@ -15,6 +15,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import sc
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import Object
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.helm_chart import Chart
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.sync import leaves
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.workload import Workload
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.preflight import look
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.release import Release
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.names import CHART
@@ -140,7 +141,7 @@ def _of_the_scale(api_client: Any, options: Mapping[str, Any]) -> Iterator[str]:
     if options["replicas"] is None:
         return
     wanted = {"name": options["deployment"], "namespace": options["namespace"], "replicas": options["replicas"], "wait": False}
-    answer = scale.ensure(api_client, wanted, check_mode=True)
+    answer = scale.ensure(Workload(api_client, wanted["namespace"], wanted["name"]), wanted, check_mode=True)
     if answer["before"] is not None and answer["changed"]:
         yield "replicas %s -> %s" % (answer["before"], answer["replicas"])
 
