@@ -137,11 +137,12 @@ class Walk:
     def play(self, playbook, *arguments):
         """Run it; a third of the runs is killed, and in some the pods are out of reach."""
         world, playbooks = self.world, Playbooks(self.world)
-        world.network_down = self.dice.random() < 0.1
+        world.network_down, world.address_wrong = self.dice.random() < 0.1, self.dice.random() < 0.05
         how = self.dice.random()
         world.fuse = self.dice.randint(1, 30) if how < 0.3 else None
         world.nas_fuse = self.dice.randint(1, 60) if 0.3 <= how < 0.4 else None
-        note = [playbook, self.policy, "network down" if world.network_down else "", world.fuse or world.nas_fuse]
+        hindered = "network down" if world.network_down else "wrong address" if world.address_wrong else ""
+        note = [playbook, self.policy, hindered, world.fuse or world.nas_fuse]
         self.story.append(note)
         try:
             failure = playbooks.run(playbook, *arguments)
@@ -179,6 +180,10 @@ class Walk:
         if back:
             none_started = not eye.serving and "that has started" in words
             assert (none_started or eye.serving == {int(back[2])}) and int(back[1]) not in eye.live, self.story
+        at_the_address = re.search(r"Version (\d+) passed on every replica, but not at check_address", words)
+        if at_the_address:
+            version = int(at_the_address[1])
+            assert version in eye.live and self.world.content(version) in RIGHT and not eye.passed(version), self.story
         for version in eye.serving if "error rate" in words and "could not be tried" not in words else ():
             if self.world.servers[0].memory[version] == BAD and "Version %d failed" % version in words:
                 self.judge_left(version, eye)
@@ -251,7 +256,7 @@ def walk(seed, monkeypatch):
             for version, record in eye.records.items():  # what was noted was right
                 if record.get("checked") and version in eye.live:
                     assert world.load_error(version) or world.content(version) in RIGHT, one.story
-        world.network_down = False
+        world.network_down = world.address_wrong = False
         playbooks = Playbooks(world)
         failure = playbooks.run("site", one.inventory, one.policy)
         one.story.append(["the end", failure and failure["msg"]])
@@ -333,7 +338,8 @@ def test_a_hundred_lives(hundred_lives):
     assert sum(entry[-1] == "killed" for entry in runs) > 50 and sum(entry[-1] is None for entry in runs) > 200
     for outcome in (
         "failed and was withdrawn", "there is no older version to go back to", "could not be tried", "had passed its check before",
-        "never passed its check, so it is not promoted", "model_reinstate=true", "is not deployed", "Nothing was published",
+        "but not at check_address", "never passed its check, so it is not promoted", "model_reinstate=true", "is not deployed",
+        "Nothing was published",
     ):
         assert outcome in words, outcome
 

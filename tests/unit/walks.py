@@ -241,7 +241,7 @@ class World:
         self.nas = Nas(folder, monkeypatch)
         self.policy = self.config = None
         self.servers, self.starting = [], []
-        self.network_down = False
+        self.network_down = self.address_wrong = False
         self.fuse = self.nas_fuse = None  # steps, and changes of the NAS, until a kill
         self.base = self.nas.root / self.nas.base
 
@@ -534,12 +534,11 @@ class Playbooks:
             "model_config": ConfigMap(self.world).pinned("mnist")}
 
     def serving(self, policy):
-        self.step("install.yml", when=(
-            "serving_look is not defined or serving_look.upgrade or __serving_settings.pinned or serving_look.model_config is not none"))
+        self.step("{{ 'wait.yml' if __as_it_should_be else 'install.yml' }}")
         if self.look["upgrade"] or policy == "pinned" or self.look["model_config"] is not None:
             self.serving_install(policy)
-        self.step("wait.yml")
-        self.serving_wait()
+        else:
+            self.serving_wait()
         self.step("show.yml")
         self.show(policy)
 
@@ -548,6 +547,8 @@ class Playbooks:
         self.step("upgrade.yml", when="serving_look.upgrade or (__serving_settings.pinned and serving_look.model_config is none)")
         if self.look["upgrade"] or (policy == "pinned" and self.look["model_config"] is None):
             self.serving_upgrade(policy)
+        self.step("wait.yml")
+        self.serving_wait()
         self.step("settle.yml", when="serving_look.model_config is not none")
         if self.look["model_config"] is not None:
             self.serving_settle(policy)
@@ -585,8 +586,6 @@ class Playbooks:
         self._model_config(stable=first, only_if_absent=True)
 
     def serving_settle(self, policy):
-        self.step("wait.yml")
-        self.serving_wait()
         self.step("model_config", when="__serving_settings.pinned and serving_look.policy == 'pinned'")
         if policy == "pinned" and self.look["policy"] == "pinned":
             self._model_config(canary=self.look["model_config"]["canary"])
@@ -655,6 +654,8 @@ class Playbooks:
                 raise Failed({"msg": "version %d answered" % version, "failure": {"code": "wrong_version"}})
             if replica.server.memory[version] == BAD:
                 raise Failed({"msg": "error rate 89.3%", "failure": {"code": "error_rate_exceeded"}})
+        if world.address_wrong:
+            raise Failed({"msg": "address lb: version 7 answered", "failure": {"code": "address_differs"}})
         return {"version": version, "message": "Inference error rate: 0.0%"}
 
 

@@ -134,6 +134,11 @@ def _why_it_stays(status: Facts, listed: Facts, version: int | None, before: int
             "Version %d failed. It had passed its check before, so it was left. If it is to go: playbooks/rollback.yml." % version
         )
     had_pods = any(pod.get("ready") or pod.get("restarts") for pod in status.get("pods") or ())
+    if _code(failed) == ADDRESS_DIFFERS:
+        return (
+            "Version %d passed on every replica, but not at check_address, so it was left, without being noted as checked. Mend the"
+            " address, or what answers there, and run again." % version
+        )
     if not tells_of_version(failed, version, had_pods):
         return (
             "Version %d could not be tried, so it was left, without having passed its check. Run again once that is possible; if"
@@ -163,8 +168,6 @@ def tells_of_version(failed: Facts, version: int, had_pods: bool = True) -> bool
     had_pods: whether the release had pods before that ran.
     """
     failure = failed.get("failure") or {}
-    if failure.get("code") == ADDRESS_DIFFERS:
-        return False
     if failure.get("code") == NOT_LOADABLE:
         return load_failed(failed) == version
     if failure.get("code") == "version_not_available":

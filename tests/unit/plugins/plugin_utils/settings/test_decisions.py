@@ -154,6 +154,14 @@ def test_nothing_goes_back_for_what_was_not_measured():
     assert not decisions.after_failure(LATEST, listed(entry(1, YES), entry(2, None)), 2, {})["goes_back"]
 
 
+def test_what_only_the_address_gets_wrong_is_said_to_be_the_address():
+    limits = [{"key": "max_error_rate", "passed": False}]
+    failed = {"msg": "89.3% is over 15%.", "failure": {"code": "address_differs"}, "thresholds": limits}
+    found = decisions.after_failure(LATEST, listed(entry(1, YES), entry(2, None)), 2, failed)
+    assert not found["goes_back"]
+    assert found["message"].startswith("Version 2 passed on every replica, but not at check_address, so it was left, without")
+
+
 def report(pod, problem=None, **models):
     return {"pod": pod, "problem": problem, "models": {
         name: {"versions": [{"version": version, "state": state} for version, state in versions.items()]}
@@ -184,8 +192,6 @@ HAS = report("a", mnist={1: "END", 2: "AVAILABLE"})
     # Pods that start anew cannot load it, or another one.
     (unloadable(2, True), True), (unloadable(2, False), False), (unloadable(3, True), False),
     ({"failure": {"code": "model_not_loadable"}}, False),
-    # Every pod passed.
-    ({"failure": {"code": "address_differs"}, "thresholds": [{"key": "max_error_rate", "passed": False}]}, False),
     # It does not load.
     (missing(report("a", mnist={1: "AVAILABLE", 2: "END"}), HAS), True),
     (missing(report("a", mnist={1: "AVAILABLE"})), True),
