@@ -145,7 +145,8 @@ def _mapped(
         )
     wanted = {**{name: (name,) for name in names if name in columns and tensor(signature.inputs[name]).sizes != []}, **wanted}
     # What the model itself says where nothing is sent. It is sent all the same, for servers before 2.12 want every input.
-    wanted = {**{name: _default(name, value) for name, value in signature.defaults.items() if name in names}, **wanted}
+    defaults = {name: value for name, value in signature.defaults.items() if name in names and name not in wanted}
+    wanted.update({name: _default(name, value) for name, value in defaults.items()})
     missing = [name for name in names if name not in wanted]
     for_a_request = {name: signature.inputs[name].dtype for name in missing if tensor(signature.inputs[name]).sizes == []}
     if for_a_request:
@@ -199,7 +200,9 @@ def _default(name: str, proto: Any) -> Array:
     try:
         return tensors.decode(proto)
     except Error as error:
-        raise Error("the model's default for the input %s: %s" % (name, error.message), "signature_mismatch") from error
+        raise Error(
+            "the model's default for the input %s: %s. Give it a value with check_inputs" % (name, error.message), "option_invalid",
+        ) from error
 
 
 def _example(kind: int) -> str:

@@ -326,7 +326,8 @@ def test_defaults_of_the_model_are_sent_where_nothing_else_is():
     known["s"].defaults["k"].tensor_shape.dim.add(size=-1)
     with pytest.raises(Error, match="the model's default for the input k: a tensor claims the shape") as caught:
         request_plan.plan(OPTIONS, known, PICTURES)
-    assert caught.value.code == "signature_mismatch"
+    assert caught.value.code == "option_invalid" and caught.value.message.endswith(". Give it a value with check_inputs")
+    assert request_plan.plan({**OPTIONS, "inputs": {"k": 1.0}}, known, PICTURES).inputs[1].given == (1.0,)
 
 
 def test_a_value_is_a_feature_too():
