@@ -6,6 +6,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils import specs
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import connect
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.scale import ensure, replica_count
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, ControllerAction, Options
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.release import ModelServers
 
 
 class ActionModule(ControllerAction):
@@ -22,4 +23,4 @@ class ActionModule(ControllerAction):
 
     def act(self, options: Options) -> Answer:
         replica_count(options["replicas"])
-        return ensure(connect(options), options, self.check_mode)
+        return ensure(ModelServers(connect(options), options["namespace"], options["name"]), options, self.check_mode)

@@ -44,8 +44,8 @@ RETURN = """
 _value:
   description:
     - C(goes_back); C(withdraw), a list of versions, and C(serves), the version to go back to; C(hangs), whether a server hangs in
-      loading it, so that it is to be withdrawn before servers are told anything; C(reason), what was measured; and C(message),
-      which says first what became of the version.
+      loading it, so that it is to be withdrawn before servers are told anything; C(reason), what was measured; C(message), which
+      says first what became of the version; and C(unfinished), what to say before the reason where going back fails as well.
   type: dict
 """
 

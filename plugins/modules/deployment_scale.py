@@ -10,8 +10,8 @@ short_description: The replica count of a Deployment
 description:
   - Sets the replica count through the scale subresource, which needs the rights C(get) on deployments and C(patch) on
     deployments/scale, and waits until exactly that many pods are ready.
-  - Gives up with what the cluster says (an unschedulable pod, a full quota, an image that cannot be pulled), and before
-    the time is up where that does not heal by itself.
+  - Gives up with what the cluster says (an unschedulable pod, a full quota, an image that cannot be pulled) or, where it may read
+    pods/log, what a model server says of the version that it cannot load; and before the time is up where that does not heal by itself.
   - Refuses a Deployment whose count a HorizontalPodAutoscaler owns, where it may list those.
   - Waits also when the count is right already, so that a run after a killed one ends in the same state.
 author: The mlops.tf_serving developers (@mlops)

@@ -36,7 +36,8 @@ RESOURCES = {  # what the dynamic client of kubernetes.core asks for
     "policy/v1": {"poddisruptionbudgets": "PodDisruptionBudget"},
 }
 CLUSTER_WIDE = {"namespaces", "nodes", "persistentvolumes"}
-GOOD, BAD = b"right", b"wrong"  # variables of a version whose answers are right, or all of them wrong
+# Variables of a version whose answers are right, or all of them wrong, or that no server loads.
+GOOD, BAD, BROKEN = b"right", b"wrong", b"broken"
 
 
 class Disk(collections.abc.Mapping):
@@ -55,10 +56,10 @@ class Disk(collections.abc.Mapping):
     def __getitem__(self, version):
         if not (self.folder / str(version)).is_dir():
             raise KeyError(version)
-        return None
+        return "Data loss: no checkpoint" if self.variables(version).startswith(BROKEN) else None
 
-    def right(self, version):
-        return (self.folder / str(version) / "variables" / "variables.data-00000-of-00001").read_bytes().startswith(GOOD)
+    def variables(self, version):
+        return (self.folder / str(version) / "variables" / "variables.data-00000-of-00001").read_bytes()
 
 
 class ModelServer(fake_cluster.Server):
@@ -73,6 +74,7 @@ class ModelServer(fake_cluster.Server):
         else:
             config = text_format.Parse(config_text, messages().ModelServerConfig())
             base = config.model_config_list.config[0].base_path
+        self.ready = False
         super().__init__(Disk(nas / base.lstrip("/")), config)
         self.follow()
 
@@ -82,6 +84,7 @@ class ModelServer(fake_cluster.Server):
             self.wanted = {self.one_model: {max(self.disk, default=0)}}
             self.labels = {}
         self.poll()
+        self.ready = self.ready or all(self.available(name) for name in self.wanted)
 
     def service(self, details):
         self.follow()
@@ -102,7 +105,7 @@ class ModelServer(fake_cluster.Server):
             super()._metadata(asked.SerializeToString(), context)).model_spec.version.value
         tensor = request.inputs["images"]
         images = numpy.frombuffer(tensor.tensor_content, "<f4").reshape([dim.size for dim in tensor.tensor_shape.dim])
-        answers = fake_model_server.brightest(images) + (0 if self.disk.right(version) else 1)
+        answers = fake_model_server.brightest(images) + (0 if self.disk.variables(version).startswith(GOOD) else 1)
         reply = messages().PredictResponse()
         reply.outputs["scores"].CopyFrom(fake_model_server.one_hot(answers % 10))
         reply.model_spec.version.value = version
@@ -110,8 +113,11 @@ class ModelServer(fake_cluster.Server):
 
     def log(self):
         loaded = [(name, version) for name in self.states for version in sorted(self.available(name))]
-        return "".join("Successfully loaded servable version {name: %s version: %d}\n" % one for one in loaded) + (
-            "Running gRPC ModelServer at 0.0.0.0:9090 ...\n")
+        failed = [
+            (name, version, error) for name, states in self.states.items() for version, (_state, error) in states.items() if error]
+        return "".join("Successfully loaded servable version {name: %s version: %d}\n" % one for one in loaded) + "".join(
+            "Servable {name: %s version: %d} cannot be loaded: %s\n" % one for one in failed) + (
+            "Running gRPC ModelServer at 0.0.0.0:9090 ...\n" if self.ready else "")
 
 
 class ApiServer:
@@ -217,8 +223,20 @@ class ApiServer:
         for dummy in range(wanted - len(left)):
             self.start(namespace, deployment, template)
         deployment["status"] = {
-            "observedGeneration": deployment["metadata"]["generation"],
-            **dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), wanted)}
+            "observedGeneration": deployment["metadata"]["generation"], **dict.fromkeys(("replicas", "updatedReplicas"), wanted)}
+        self.probe()
+
+    def probe(self):
+        """Pods are ready once their server has something of all that it is to serve."""
+        pods = [pod for key, pod in self.objects.items() if key[1] == "pods"]
+        for pod in pods:
+            server = self.servers[pod["metadata"]["name"]]
+            server.follow()
+            pod["status"]["conditions"][0]["status"] = str(server.ready)
+        for key, deployment in self.objects.items():
+            if key[1] == "deployments":
+                ready = sum(pod["metadata"]["of"] == key[3] and pod["status"]["conditions"][0]["status"] == "True" for pod in pods)
+                deployment.get("status", {}).update(readyReplicas=ready, availableReplicas=ready)
 
     def start(self, namespace, deployment, template):
         spec = copy.deepcopy(deployment["spec"]["template"])
@@ -254,6 +272,8 @@ class ApiServer:
             return self.on_object(method, group, kind, namespace, name, sub, query, body)
 
     def on_object(self, method, group, kind, namespace, name, sub, query, body):
+        if method == "GET" and kind in ("pods", "deployments"):
+            self.probe()
         if method == "GET" and name is None:
             return 200, self.listed(group, kind, namespace, query.get("labelSelector", ""))
         key = (group, kind, namespace, name or (body or {}).get("metadata", {}).get("name"))

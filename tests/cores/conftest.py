@@ -25,7 +25,7 @@ _spec.loader.exec_module(importlib.util.module_from_spec(_spec))
 
 import idx_files  # noqa: E402
 import saved_models  # noqa: E402
-from api_server import BAD, GOOD, ApiServer  # noqa: E402
+from api_server import BAD, BROKEN, GOOD, ApiServer  # noqa: E402
 
 EXPORT = "/serving"
 
@@ -103,6 +103,10 @@ class World:
     def bad_archive(self, version):
         """Of a version that answers nothing right."""
         return self.archive(version, BAD)
+
+    def broken_archive(self, version):
+        """Of a version that no server loads."""
+        return self.archive(version, BROKEN)
 
     def run(self, playbook, *arguments, hosts=None, node=None, environment=None, **extra):
         """Run it. extra: the variables of a launch, in a file as AWX has them."""

@@ -14,7 +14,8 @@ def labels(world):
 def test_site(world, play):
     good(play("site", **PINNED))
     assert (world.serving(), labels(world)) == ([1, 1], [{"stable": 1}] * 2)
-    unchanged(play("site", **PINNED))
+    again = unchanged(play("site", **PINNED))
+    assert again.done.count("Wait until the release serves") == 1 and "Install or upgrade the release" not in again.done
 
 
 def test_what_site_puts_on_the_nas_is_loaded_nowhere_and_said(world, play):

@@ -79,6 +79,12 @@ def test_what_cannot_be_asked_is_left(world, play):
     assert (world.serving(), world.versions()) == ([4, 4], [1, 3, 4])
 
 
+def test_a_misspelt_variable_tells_nothing_of_the_version(world, play):
+    run = play("site", check_signature="predict_image")
+    assert run.rc == 2 and "Version 4 could not be tried" in run.failures and "no signature 'predict_image'" in run.failures
+    assert (world.serving(), world.versions()) == ([4, 4], [1, 3, 4])
+
+
 def test_publishing_leaves_nothing_out(world, play):
     run = play("publish", "--skip-tags", "check", model_archive=world.bad_archive(5))
     assert run.rc == 2 and "version 4 serves on every replica" in run.failures and "never passed its check either" in run.failures

@@ -207,9 +207,9 @@ def test_columns_are_mapped_to_inputs_by_name(served, npz):
     mapped = {"inputs": {"features": "a", "count": "b"}, "labels": "answer"}
     assert passed(served.check(dataset=dataset, **mapped, **MIXED))["wrong"] == WRONG
     before = served.requests()
-    failed(served.check(dataset=dataset, labels="answer", **MIXED), "signature_mismatch", "check_inputs", "count", "features")
+    failed(served.check(dataset=dataset, labels="answer", **MIXED), "option_invalid", "check_inputs", "count", "features")
     failed(served.check(dataset=dataset, labels="answer", inputs={"features": "nope", "count": "b"}, **MIXED),
-           "signature_mismatch", "check_inputs", "nope")
+           "option_invalid", "check_inputs", "nope")
     failed(served.check(dataset=dataset, labels="nope", **MIXED), "dataset_invalid", "check_labels", "nope")
     assert served.requests() == before
 
@@ -382,7 +382,7 @@ def test_what_does_not_fit_is_explained_before_a_request_is_sent(served, npz, na
     before = served.requests()
     columns = {**numbers(), name: column, "labels": numpy.zeros(TESTS)}
     result = served.check(signature="numbers", tolerance=1, dataset=npz(**columns))
-    failed(result, "signature_mismatch", "input %s" % name, "the dataset has", "the model wants " + name, words)
+    failed(result, "dataset_invalid", "input %s" % name, "the dataset has", "the model wants " + name, words)
     assert served.requests() == before
 
 
@@ -398,16 +398,16 @@ def test_a_fixed_batch(served, npz):
     result = passed(served.check(signature="fixed", dataset=dataset))
     assert (result["wrong"], result["unanswered"]) == (WRONG, 0)
     before = served.requests()
-    failed(served.check(signature="fixed", dataset=dataset, tests=199), "signature_mismatch", "fixed", "check_tests", "199")
+    failed(served.check(signature="fixed", dataset=dataset, tests=199), "option_invalid", "fixed", "check_tests", "199")
     assert served.requests() == before
 
 
 @pytest.mark.parametrize("options, code, words", [
     ({"model_name": "nope"}, "not_found", ("check_model_name", "'nope'")),
-    ({"signature": "nope"}, "signature_missing", ("check_signature", "'nope'", "mixed", "regress")),
-    ({"signature": ""}, "signature_missing", ("check_signature", "mixed", "regress")),
-    ({"output": "nope"}, "signature_mismatch", ("check_output", "'nope'", "classes, names, pairs, values")),
-    ({"output": ""}, "signature_mismatch", ("check_output", "classes, names, pairs, values")),
+    ({"signature": "nope"}, "option_invalid", ("check_signature", "'nope'", "mixed", "regress")),
+    ({"signature": ""}, "option_invalid", ("check_signature", "mixed", "regress")),
+    ({"output": "nope"}, "option_invalid", ("check_output", "'nope'", "classes, names, pairs, values")),
+    ({"output": ""}, "option_invalid", ("check_output", "classes, names, pairs, values")),
     ({"expected_version": 7, "version_timeout": 1}, "wrong_version", ("version 1 answered", "check_expected_version")),
 ])
 def test_a_wrong_model_signature_output_or_version(served, npz, options, code, words):

@@ -143,7 +143,7 @@ def test_values_beside_the_batch(check, name):
     columns = {"x": X[:, None], "y": X[:, None] / 2 + 2}
     right(check(name, columns, inputs=GIVEN))
     wrong(check(name, columns, inputs={**GIVEN, "is_training": True}), "error_rate_exceeded", "100.0%")
-    wrong(check(name, columns), "signature_mismatch", "wants one value for a whole request of is_training (bool)")
+    wrong(check(name, columns), "option_invalid", "wants one value for a whole request of is_training (bool)")
 
 
 def test_the_graph_of_the_right_tags(nas, answers):

@@ -188,7 +188,7 @@ def codes(row):
 def test_which_failures_tell_of_the_version():
     rows = {row["says something of the version"]: codes(row) for row in TABLES["What counts as a failure of the version"]}
     assert rows["yes"] == decisions.TELLING
-    assert rows["yes, if the server said so"] == {"version_not_available", "requests_failed"}
+    assert rows["yes, if the server said so"] == {"version_not_available", "model_not_loadable", "requests_failed"}
     for code in rows["no"]:
         assert not decisions.tells_of_version({"failure": {"code": code}}, VERSION), code
     assert {"unavailable", "port_forward_failed", "cluster_unreachable", "no_ready_replica", "dataset_missing"} <= rows["no"]

@@ -21,14 +21,14 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving import pr
 ROOT = Path(__file__).resolve().parents[2]
 LENGTH = 9  # things that happen in a walk
 FILES = {
-    "site": "playbooks/site.yml", "publish": "playbooks/publish.yml", "promote": "playbooks/promote.yml",
-    "rollback": "playbooks/rollback.yml", "tell": "playbooks/status.yml",
-    "new_version": "playbooks/tasks/new_version.yml", "try_version": "playbooks/tasks/try_version.yml",
-    "failed_trial": "playbooks/tasks/failed_trial.yml",
-    "go_back": "playbooks/tasks/go_back.yml", "withdraw": "playbooks/tasks/withdraw.yml",
-    "show_versions": "playbooks/tasks/show_versions.yml",
+    "site": "playbooks/site.yml", "steps": "playbooks/tasks/steps.yml", "unchanged": "playbooks/tasks/unchanged.yml",
+    "results": "playbooks/tasks/results.yml", "publish": "playbooks/publish.yml", "promote": "playbooks/promote.yml",
+    "rollback": "playbooks/rollback.yml", "tell": "playbooks/status.yml", "new_version": "playbooks/tasks/new_version.yml",
+    "try_version": "playbooks/tasks/try_version.yml", "failed_trial": "playbooks/tasks/failed_trial.yml",
+    "failed_rollout": "playbooks/tasks/failed_rollout.yml", "go_back": "playbooks/tasks/go_back.yml",
+    "withdraw": "playbooks/tasks/withdraw.yml", "show_versions": "playbooks/tasks/show_versions.yml",
     "serving": "roles/serving/tasks/main.yml", "serving_install": "roles/serving/tasks/install.yml",
-    "serving_pin": "roles/serving/tasks/pin.yml",
+    "serving_upgrade": "roles/serving/tasks/upgrade.yml", "serving_pin": "roles/serving/tasks/pin.yml",
     "serving_settle": "roles/serving/tasks/settle.yml", "serving_candidate": "roles/serving/tasks/candidate.yml",
     "serving_promote": "roles/serving/tasks/promote.yml",
 }
@@ -37,7 +37,7 @@ FILES = {
 # --- the steps of the driver are those of the playbooks ---
 
 def steps_of(tasks):
-    """(action, condition) of each task of a file, blocks and what rescues them included."""
+    """(action, condition) of each task of a file, blocks and what rescues them included, whose condition is not told again."""
     for task in tasks:
         action, arguments = next(
             ((name.rpartition(".")[2], value) for name, value in task.items() if "." in name), (None, None))
@@ -138,11 +138,12 @@ class Walk:
     def play(self, playbook, *arguments):
         """Run it; a third of the runs is killed, and in some the pods are out of reach."""
         world, playbooks = self.world, Playbooks(self.world)
-        world.network_down = self.dice.random() < 0.1
+        world.network_down, world.address_wrong = self.dice.random() < 0.1, self.dice.random() < 0.05
         how = self.dice.random()
         world.fuse = self.dice.randint(1, 30) if how < 0.3 else None
         world.nas_fuse = self.dice.randint(1, 60) if 0.3 <= how < 0.4 else None
-        note = [playbook, self.policy, "network down" if world.network_down else "", world.fuse or world.nas_fuse]
+        hindered = "network down" if world.network_down else "wrong address" if world.address_wrong else ""
+        note = [playbook, self.policy, hindered, world.fuse or world.nas_fuse]
         self.story.append(note)
         try:
             failure = playbooks.run(playbook, *arguments)
@@ -151,7 +152,7 @@ class Walk:
             return
         finally:
             world.fuse = world.nas_fuse = None
-        world.tick()
+        world.rest()
         note.append(failure and failure["msg"])
         self.judge(playbook, playbooks, failure)
 
@@ -159,6 +160,7 @@ class Walk:
         """No unchecked version serves after a run that ended well without saying so."""
         eye, said = Eye(self.world), "\n".join(playbooks.said)
         if failure:
+            assert "not rolled out" not in said or self.world.starting or eye.serving != {max(eye.live, default=None)}, (self.story, said)
             self.judge_words(failure["msg"], eye)
             return
         for version in eye.serving:
@@ -177,14 +179,27 @@ class Walk:
         """What a failure says is so, and what was found wrong serves on only where there is nothing else."""
         back = re.search(r"Version (\d+) failed and was withdrawn, and version (\d+) serves on every replica", words)
         if back:
-            assert eye.serving == {int(back[2])} and int(back[1]) not in eye.live, self.story
+            none_started = not eye.serving and "that has started" in words
+            assert (none_started or eye.serving == {int(back[2])}) and int(back[1]) not in eye.live, self.story
+        at_the_address = re.search(r"Version (\d+) passed on every replica, but not at check_address", words)
+        if at_the_address:
+            version = int(at_the_address[1])
+            assert version in eye.live and self.world.content(version) in RIGHT and not eye.passed(version), self.story
         for version in eye.serving if "error rate" in words and "could not be tried" not in words else ():
-            found_wrong = self.world.servers[0].memory[version] == BAD and "Version %d failed" % version in words
-            if found_wrong and eye.records.get(version, {}).get("published") and not eye.passed(version):
-                older = [other for other in eye.live if other < version]
-                there = [other for other in older if not self.world.load_error(other)]
-                # Where servers take the highest, a broken one in between is in the way.
-                assert not there or (self.world.policy == "latest" and max(older) not in there), self.story
+            if self.world.servers[0].memory[version] == BAD and "Version %d failed" % version in words:
+                self.judge_left(version, eye)
+        broken = re.search(r"cannot load version (\d+)", words)
+        if broken:
+            self.judge_left(int(broken[1]), eye)
+
+    def judge_left(self, version, eye):
+        """What was found wrong and never passed is left only where there is nothing to go back to."""
+        if version not in eye.live or not eye.records.get(version, {}).get("published") or eye.passed(version):
+            return
+        older = [other for other in eye.live if other < version and not eye.records.get(other, {}).get("withdrawn")]
+        there = [other for other in older if not self.world.load_error(other)]
+        # Where servers take the highest, a broken one in between is in the way.
+        assert not there or (self.world.policy == "latest" and (max(older) not in there or max(eye.live) > version)), self.story
 
     def happen(self):
         getattr(self, self.dice.choices(
@@ -242,7 +257,7 @@ def walk(seed, monkeypatch):
             for version, record in eye.records.items():  # what was noted was right
                 if record.get("checked") and version in eye.live:
                     assert world.load_error(version) or world.content(version) in RIGHT, one.story
-        world.network_down = False
+        world.network_down = world.address_wrong = False
         playbooks = Playbooks(world)
         failure = playbooks.run("site", one.inventory, one.policy)
         one.story.append(["the end", failure and failure["msg"]])
@@ -280,6 +295,35 @@ def test_a_candidate_that_hangs_in_its_load(world):
     assert world.on_disk() == [1] and not any(server.busy() or server.models != {"mnist": {1}} for server in world.servers)
 
 
+@pytest.mark.parametrize("policy", ["latest", "pinned"])
+def test_what_new_pods_cannot_load_goes_back(world, policy):
+    """A run finds it in steps 3 and 4, where pods start anew: before its check."""
+    assert run(world, "site", archive(1), policy) == ""
+    if policy == "latest":
+        world.nas.publish(archive(2, BROKEN))
+    else:
+        assert run(world, "publish", archive(2), False) == run(world, "promote") == ""
+        walks.break_by_hand(world, 2)
+    world.start()
+    said = run(world, "site", archive(1), policy)
+    assert said.startswith("Version 2 failed and was withdrawn, and version 1 serves on every replica that has started. Pod pod-2 ")
+    assert world.on_disk() == [1] and [server.available("mnist") for server in world.servers] == [{1}, {1}] and not world.starting
+
+
+def test_what_was_measured_is_said_where_going_back_fails_as_well(world, monkeypatch):
+    assert run(world, "site", archive(1), "latest") == ""
+    monkeypatch.setattr(Playbooks, "withdraw", lambda playbooks, *arguments: playbooks.fail("The NAS is gone."))
+    said = run(world, "publish", archive(2, BAD), False)
+    assert said.startswith("Version 2 failed, and going back to version 1 failed as well: once that is mended, playbooks/rollback.yml")
+    assert said.endswith(" error rate 89.3% Going back: The NAS is gone.") and sorted(world.on_disk()) == [1, 2]
+
+
+def test_what_is_slow_to_load_is_waited_for(world):
+    assert run(world, "site", archive(1, LATE), "latest") == ""
+    assert run(world, "publish", archive(2, LATE), False) == ""
+    assert [server.available("mnist") for server in world.servers] == [{2}, {2}]
+
+
 @pytest.fixture(scope="module")
 def hundred_lives(quick):
     return [entry for seed in range(100) for entry in walk(seed, quick)]
@@ -295,7 +339,8 @@ def test_a_hundred_lives(hundred_lives):
     assert sum(entry[-1] == "killed" for entry in runs) > 50 and sum(entry[-1] is None for entry in runs) > 200
     for outcome in (
         "failed and was withdrawn", "there is no older version to go back to", "could not be tried", "had passed its check before",
-        "never passed its check, so it is not promoted", "model_reinstate=true", "is not deployed", "Nothing was published",
+        "but not at check_address", "never passed its check, so it is not promoted", "model_reinstate=true", "is not deployed",
+        "Nothing was published",
     ):
         assert outcome in words, outcome
 

@@ -19,6 +19,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.model_stat
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.pods import Seen
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import failed
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.failures import whole
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet import plan
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving import config_map, model_config, promotion, replica_versions
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.rollback import rollback_plan
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.six_results import six_results
@@ -114,6 +115,10 @@ class Server:
 
     def available(self, name):
         return {version for version, (state, _error) in self.states.get(name, {}).items() if state == "AVAILABLE"}
+
+    def failed(self):
+        """[(version, error)] of what could not be loaded."""
+        return [(version, error) for states in self.states.values() for version, (_state, error) in states.items() if error]
 
     def busy(self):
         """Does a reload still wait for a model of a new name?"""
@@ -237,7 +242,7 @@ class World:
         self.nas = Nas(folder, monkeypatch)
         self.policy = self.config = None
         self.servers, self.starting = [], []
-        self.network_down = False
+        self.network_down = self.address_wrong = False
         self.fuse = self.nas_fuse = None  # steps, and changes of the NAS, until a kill
         self.base = self.nas.root / self.nas.base
 
@@ -272,18 +277,27 @@ class World:
         wanted = None if self.policy == "latest" else model_config.text_format.Parse(
             self.config or "", model_config.messages().ModelServerConfig())
         self.starting = [Server(self, copy.deepcopy(wanted)) for _pod in range(2)]
-        self.tick()
 
     def tick(self):
         for server in [*self.servers, *self.starting]:
             server.tick()
+        if any(server.failed() for server in self.starting if not server.ready) and (self.policy == "latest" or self.config):
+            self.start()  # kubelet does, in the same pod
         if self.starting and all(server.ready for server in self.starting):
             self.servers, self.starting = self.starting, []
 
     def rest(self):
         """Until what loads late is loaded."""
+        self.tick()
         for _look in range(PATIENCE):
+            if self.still():
+                break
             self.tick()
+
+    def still(self):
+        """Would another look change nothing?"""
+        return not self.starting and not any(
+            state == "LOADING" for server in self.servers for states in server.states.values() for state, _error in states.values())
 
 
 class Playbooks:
@@ -295,6 +309,7 @@ class Playbooks:
     def run(self, playbook, *arguments):
         """The failure of its last task; None where all went well."""
         self.said, self.status, self.published, self.pruned, self.listed, self.look = [], None, {}, {}, {}, None
+        self.checked, self.over = {}, False
         try:
             getattr(self, playbook)(*arguments)
         except Failed as failure:
@@ -303,7 +318,8 @@ class Playbooks:
 
     def step(self, action, when=""):
         """One task of a file: the role, the file or the module that it calls, and its condition."""
-        self.world.tick()
+        if not self.over:  # what only says what failed takes no time
+            self.world.tick()
         self.world.burn()
 
     def module(self, work):
@@ -319,31 +335,93 @@ class Playbooks:
     # --- playbooks/ ---
 
     def site(self, packed, policy):
-        self.step("preflight.yml")
-        self.model_preflight(packed, newest=False)
-        self.serving_preflight(policy)
-        self.step("new_version.yml", when="serving_look.policy is none or not model_published.up_to_date")
-        if self.look["policy"] is None or not self.published["up_to_date"]:
-            self.new_version(packed)
-        self.step("model/show")
-        self.step("volume")
-        self.step("serving")
-        self.serving(policy)
-        self.step("serving/status", when="serving_status is not defined")
-        self.step("scaling")
-        expected = decisions.expected_version(self.status, self.published)
+        failed_one = None
+        self.step("stale.yml")
+        self.step("plan.yml")
+        differs = self.differs(packed, policy)
+        self.step("debug")
+        self.step("set_fact")
         try:
-            self.step("check")
-            result = self.check("mnist", expected)
+            if differs:
+                self.step("steps.yml")
+                self.steps(packed, policy)
+            self.step("meta", when="groups.site_failed | default([]) | length > hostvars['localhost'].site_plan.max_failures")
+            if not differs:
+                expected = decisions.expected_version(self.look["model_config"] or {}, self.published)
+                try:
+                    self.step("check")
+                    self.checked = self.check("mnist", expected)
+                except Failed:
+                    self.step("steps.yml")
+                    self.steps(packed, policy)
+                else:
+                    self.step(
+                        "unchanged.yml", when="inventory_hostname in hostvars['localhost'].site_plan.shown and serving_look is not defined")
+                    self.unchanged(policy)
         except Failed as failure:
-            self.step("failed_trial.yml")
-            self.failed_trial(expected, failure.result)
-        self.step("model/prune", when="not ansible_check_mode")
-        self.prune([result["version"]])
+            failed_one = failure
+        if failed_one:
+            self.step("fail")
+            raise failed_one
+
+    def differs(self, packed, policy):
+        """The plan of one model, by the parts of it that look at versions and policy."""
+        try:
+            self.model_preflight(packed, newest=False)
+            self.serving_preflight(policy)
+        except Failed:
+            return True  # it is wrong
+        status = {"canary": None, **(self.look["model_config"] or {"stable": None})}
+        return bool(self.look["upgrade"] or [
+            *plan._of_the_nas(self.published, "archive"), *plan._of_the_policy(self.look, policy == "pinned"),
+            *plan._of_the_versions(self.published, status, KEEP)])
+
+    def unchanged(self, policy):
+        self.step("serving/status")
+        self.show(policy)
+        self.step("results.yml")
+        self.results()
+
+    def results(self):
         self.step("debug", when="not ansible_check_mode")
         self.said += six_results({
-            "serving_status": self.status, "model_published": self.published, "model_pruned": self.pruned, "check_result": result,
+            "serving_status": self.status, "model_published": self.published, "model_pruned": self.pruned, "check_result": self.checked,
             "volume_result": {}, "scaling_result": {}, "model": {"nas_server": "nas", "base_path": BASE}, "volume": {}})
+
+    def steps(self, packed, policy):
+        try:
+            self.step("looks.yml")
+            self.model_preflight(packed, newest=False)
+            self.serving_preflight(policy)
+            self.step("new_version.yml", when="serving_look.policy is none or not model_published.up_to_date")
+            if self.look["policy"] is None or not self.published["up_to_date"]:
+                self.new_version(packed)
+            self.step("model/show")
+            self.step("volume")
+            try:
+                self.step("serving")
+                self.serving(policy)
+            except Failed as failure:
+                self.step("failed_rollout.yml")
+                self.failed_rollout(failure.result)
+            self.step("serving/status", when="serving_status is not defined")
+            self.step("scaling")
+            expected = decisions.expected_version(self.status, self.published)
+            try:
+                self.step("check")
+                self.checked = self.check("mnist", expected)
+            except Failed as failure:
+                self.step("failed_trial.yml")
+                self.failed_trial(expected, failure.result)
+            self.step("model/prune", when="not ansible_check_mode")
+            self.prune([self.checked["version"]])
+            self.step("results.yml")
+            self.results()
+        except Failed:
+            self.over = True
+            self.step("set_fact")
+            self.step("group_by")
+            raise
 
     def publish(self, packed, reinstate):
         self.step("settings.yml")
@@ -438,15 +516,30 @@ class Playbooks:
             self.step("failed_trial.yml")
             self.failed_trial(version, failure.result)
 
+    def failed_rollout(self, failure):
+        self.step("fail", when="not (ansible_failed_result | mlops.tf_serving.load_failed)")
+        self.said.append(failure["msg"])
+        tried = decisions.load_failed(whole(failure))
+        if tried is None:
+            self.fail("What failed above tells nothing of a version, so none was taken back.")
+        self.step("serving/status")
+        self.show()
+        self.step("failed_trial.yml")
+        self.failed_trial(tried, failure)
+
     def failed_trial(self, tried, failure):
         self.step("set_fact")
         self.step("model/versions")
         self.versions()
         self.step("set_fact")
         outcome = decisions.after_failure(self.status, self.listed, tried, whole(failure))
-        self.step("go_back.yml", when="__outcome.goes_back")
         if outcome["goes_back"]:
-            self.go_back(outcome["withdraw"], outcome["serves"], outcome["reason"], outcome["hangs"])
+            try:
+                self.step("go_back.yml")
+                self.go_back(outcome["withdraw"], outcome["serves"], outcome["reason"], outcome["hangs"])
+            except Failed as second:
+                self.step("fail")
+                self.fail("%s %s" % (outcome["unfinished"], second.result["msg"]))
         self.step("fail")
         self.fail(outcome["message"])
 
@@ -502,17 +595,26 @@ class Playbooks:
             "model_config": ConfigMap(self.world).pinned("mnist")}
 
     def serving(self, policy):
-        self.step("install.yml", when=(
-            "serving_look is not defined or serving_look.upgrade or __serving_settings.pinned or serving_look.model_config is not none"))
+        self.step("{{ 'wait.yml' if __as_it_should_be else 'install.yml' }}")
         if self.look["upgrade"] or policy == "pinned" or self.look["model_config"] is not None:
             self.serving_install(policy)
-        self.step("wait.yml")
-        self.serving_wait()
+        else:
+            self.serving_wait()
         self.step("show.yml")
         self.show(policy)
 
     def serving_install(self, policy):
         self.step("preflight.yml", when="serving_look is not defined")
+        self.step("upgrade.yml", when="serving_look.upgrade or (__serving_settings.pinned and serving_look.model_config is none)")
+        if self.look["upgrade"] or (policy == "pinned" and self.look["model_config"] is None):
+            self.serving_upgrade(policy)
+        self.step("wait.yml")
+        self.serving_wait()
+        self.step("settle.yml", when="serving_look.model_config is not none")
+        if self.look["model_config"] is not None:
+            self.serving_settle(policy)
+
+    def serving_upgrade(self, policy):
         self.step("release_unlock", when="serving_look.unlock")
         self.step("release_namespace", when="not serving_look.namespace_exists")
         self.step("pin.yml", when="__serving_settings.pinned")
@@ -523,12 +625,13 @@ class Playbooks:
         if self.look["upgrade"]:
             self.world.policy = policy
             self.world.start()
-        self.step("settle.yml", when="serving_look.model_config is not none")
-        if self.look["model_config"] is not None:
-            self.serving_settle(policy)
 
     def serving_wait(self):
         self.world.rest()
+        for server in self.world.starting:
+            for version, error in server.failed():
+                raise Failed({"msg": "Pod pod-2 cannot load version %d: %s" % (version, error), "failure": {
+                    "code": "model_not_loadable", "details": {"version": version, "final": True}}})
         if self.world.starting or not all(server.available("mnist") for server in self.world.servers):
             self.fail("not rolled out")
 
@@ -544,8 +647,6 @@ class Playbooks:
         self._model_config(stable=first, only_if_absent=True)
 
     def serving_settle(self, policy):
-        self.step("wait.yml")
-        self.serving_wait()
         self.step("model_config", when="__serving_settings.pinned and serving_look.policy == 'pinned'")
         if policy == "pinned" and self.look["policy"] == "pinned":
             self._model_config(canary=self.look["model_config"]["canary"])
@@ -614,6 +715,8 @@ class Playbooks:
                 raise Failed({"msg": "version %d answered" % version, "failure": {"code": "wrong_version"}})
             if replica.server.memory[version] == BAD:
                 raise Failed({"msg": "error rate 89.3%", "failure": {"code": "error_rate_exceeded"}})
+        if world.address_wrong:
+            raise Failed({"msg": "address lb: version 7 answered", "failure": {"code": "address_differs"}})
         return {"version": version, "message": "Inference error rate: 0.0%"}
 
 
@@ -623,6 +726,13 @@ def copy_by_hand(world, version, complete, content=GOOD):
     files = model_files(content)
     world.nas.write(str(version), files if complete else {
         path: data for path, data in files.items() if path != "saved_model.pb"})
+
+
+def break_by_hand(world, version):
+    """Its data, and the note that it passed: servers that have it loaded serve on."""
+    (world.base / str(version) / "variables" / "variables.data-00000-of-00001").write_bytes(BROKEN)
+    path = world.base / ".provenance" / ("%d.json" % version)
+    path.write_text(json.dumps({key: value for key, value in json.loads(path.read_text()).items() if key != "checked"}))
 
 
 def delete_by_hand(world, version):

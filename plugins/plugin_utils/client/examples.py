@@ -105,8 +105,8 @@ def _kind(name: str, column: Array) -> str:
     """The kind of list that holds the values of this column."""
     if column.dtype.kind not in "Obiuf":
         raise Error(
-            "The feature %s is %s: a tf.Example holds strings, int64 and float32." % (name, column.dtype), "signature_mismatch"
+            "The feature %s is %s: a tf.Example holds strings, int64 and float32." % (name, column.dtype), "dataset_invalid"
         )
     if column.dtype.kind == "u" and column.size and int(column.max()) >= 1 << 63:
-        raise Error("The feature %s has a number above int64, %d." % (name, column.max()), "signature_mismatch")
+        raise Error("The feature %s has a number above int64, %d." % (name, column.max()), "dataset_invalid")
     return {"O": "bytes_list", "f": "float_list"}.get(column.dtype.kind, "int64_list")

@@ -127,7 +127,7 @@ def patterns(array: Array, number: int) -> Array:
         return numpy.ascontiguousarray(array, DATA_TYPES[number].numpy_type)
     found = _looked_up(numpy.asarray(array, "<f4"), number)
     if found is None:
-        raise Error("a value has no exact %s" % type_name(number), "signature_mismatch")
+        raise Error("a value has no exact %s" % type_name(number), "dataset_invalid")
     return found
 
 

@@ -35,10 +35,10 @@ PLUGIN_MISSING = (
 
 
 class Reason:
-    """code: stable word. text: what the cluster says. patience: seconds it may last. pod: whose log explains it."""
+    """code: stable word. text: what the cluster says. patience: seconds it may last. pod: whose log explains it. details: facts."""
 
-    def __init__(self, code: str, text: str, patience: float, pod: str | None = None) -> None:
-        self.code, self.text, self.patience, self.pod = code, text, patience, pod
+    def __init__(self, code: str, text: str, patience: float, pod: str | None = None, **details: Any) -> None:
+        self.code, self.text, self.patience, self.pod, self.details = code, text, patience, pod, details
 
     @property
     def key(self) -> tuple[str, str | None]:

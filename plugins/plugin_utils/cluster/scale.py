@@ -42,11 +42,10 @@ def settled(deployment: Object, replicas: int) -> bool:
     return observed(deployment) and now["ready"] == now["updated"] == now["existing"] == replicas
 
 
-def ensure(api_client: Any, options: Options, check_mode: bool) -> dict[str, Any]:
-    """Scale, and wait for it."""
+def ensure(pods: Workload, options: Options, check_mode: bool) -> dict[str, Any]:
+    """Scale, and wait for it. pods: of that Deployment; it says why they are not ready."""
     replicas = replica_count(options["replicas"])
-    item = Item(api_client, "apps/v1", "Deployment", options["name"], options["namespace"])
-    pods = Workload(api_client, options["namespace"], options["name"])
+    item = Item(pods.api_client, "apps/v1", "Deployment", pods.name, pods.namespace)
     if check_mode and item.read() is None:
         return _answer(None, replicas, 0)
 

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import rollout_reasons
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import Object, explained, listed, named, send
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import Object, listed, named
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.rollout_reasons import Reason, Seen
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.sync import Item
 
 POLL = 1  # seconds
 # A pod that the scheduler found before its claim was bound it looks at again when the claim changes, else after five minutes.
@@ -95,11 +96,9 @@ class Workload:
 
     def wake_scheduler(self, claim: Object) -> None:
         """Change the claim. Without the right to do that the scheduler comes by itself, only later."""
-        name, path = claim["metadata"]["name"], "/api/v1/namespaces/%s/persistentvolumeclaims/%s"
-        with allowed("forbidden", "not_found"), explained("annotate the claim %s" % name):
-            send(self.api_client, "PATCH", path % (self.namespace, name), {
-                "metadata": {"annotations": {WOKEN: claim["metadata"]["resourceVersion"]}},
-            })
+        item = Item(self.api_client, "v1", "PersistentVolumeClaim", claim["metadata"]["name"], self.namespace)
+        with allowed("forbidden", "not_found"):
+            item.patch({"metadata": {"annotations": {WOKEN: claim["metadata"]["resourceVersion"]}}})
 
     def read_one(self, group: str, kind: str, name: str) -> Object | None:
         return named(self.api_client, group, kind, self.namespace, name)

@@ -17,6 +17,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import sc
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import Object
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.helm_chart import Chart
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.sync import leaves
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.workload import Workload
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.info import address_of, service_of
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.preflight import look
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.release import Release
@@ -195,7 +196,7 @@ def _scale(api_client: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     if options["replicas"] is None:
         return {}
     wanted = {"name": options["deployment"], "namespace": options["namespace"], "replicas": options["replicas"], "wait": False}
-    return scale.ensure(api_client, wanted, check_mode=True)
+    return scale.ensure(Workload(api_client, wanted["namespace"], wanted["name"]), wanted, check_mode=True)
 
 
 def _of_the_scale(answer: Facts) -> Iterator[str]:

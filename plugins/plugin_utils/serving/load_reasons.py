@@ -12,7 +12,6 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving import se
 NOT_LOADABLE, NO_VERSION = "model_not_loadable", "no_version"
 # Seconds. A pod that was there before may have failed for a cause that is gone by now: its server tries again each minute.
 NEXT_TRY = 70
-WAY_BACK = "Where an older version lies on the NAS: playbooks/rollback.yml."
 # An NFS client may show a folder as it was a minute ago.
 NAS_CACHE = 90
 
@@ -25,7 +24,10 @@ def find(pod: str, log: str, known: bool) -> Iterator[Reason]:
         if server_log.final(error):
             patience = NEXT_TRY if known else AT_ONCE
         text = "Pod %s cannot load version %d of %s: %s" % (pod, version, name, error)
-        yield Reason(NOT_LOADABLE, joined(text, server_log.meaning(log), WAY_BACK), patience, pod)
+        yield Reason(
+            NOT_LOADABLE, joined(text, server_log.meaning(log)), patience, pod, version=version,
+            final=server_log.of_version(error),
+        )
     if standing.no_version:
         text = "Pod %s: %s" % (pod, standing.no_version)
         yield Reason(NO_VERSION, joined(text, server_log.meaning(log)), NAS_CACHE, pod)

@@ -130,6 +130,11 @@ class Walk:
             if isinstance(answer, Error) and answer.code == "server_too_old":
                 raise Error("pod %s: %s." % (pod, answer.message), answer.code)
 
+    def nobody_has(self, version: int | None, ready: Sequence[Replica]) -> bool:
+        """Do all say so?"""
+        answers = each(self._ask, ready).values()
+        return all(version and not isinstance(answer, Error) and version not in _available(answer[0]) for answer in answers)
+
     def off(self, seen: Seen | None, step: Config) -> list[Replica]:
         """Those of the ready replicas that are not as the step wants them, or do not say."""
         answers = each(self._ask, _ready(seen))
@@ -296,8 +301,8 @@ def ensure(
     seen = replicas.look()
     ready = _ready(seen)
     walk.refuse_old(ready)
-    # Nobody is there to be told: servers that cannot start for what the file says are helped by a better one at once.
-    way = model_config.steps(begin, wanted) if begin and ready else [wanted]
+    # Servers that cannot load what the file says are helped by a better one at once, and so are those that cannot start for it.
+    way = [wanted] if begin is None or walk.nobody_has(begin.stable, ready) else model_config.steps(begin, wanted)
     answer = _answer(wanted, before != after, config_map, before, after, [replica.pod for replica in ready])
     if check_mode:
         changed = before != after or bool(walk.off(seen, wanted))

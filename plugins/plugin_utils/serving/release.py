@@ -21,7 +21,23 @@ LOG_BYTES = 512 * 1024
 LAST_LINES = 400
 
 
-class Release(Workload):
+class ModelServers(Workload):
+    """A Deployment whose pods say in their logs how far they are with their model."""
+
+    def reasons(self, seen: Seen, known_pods: Collection[str], pending_timeout: float) -> list[Reason]:
+        """With what servers that run and do not open their port say of the model."""
+        said: list[Reason] = []
+        for pod in [pod for pod in troubled(seen) if _runs(pod)][:TROUBLED]:
+            name = pod["metadata"]["name"]
+            said += load_reasons.find(name, self.log(name, tailLines=LAST_LINES) or "", name in known_pods)
+        return [*said, *super().reasons(seen, known_pods, pending_timeout)]
+
+    def log(self, pod: str, previous: bool = False, **part: Any) -> str | None:
+        """What the pod's server said, see read_log()."""
+        return read_log(self.api_client, self.namespace, pod, previous, **part)
+
+
+class Release(ModelServers):
     """Reads plain objects. None: not there, or (ReplicaSets, events, logs) not allowed."""
 
     def __init__(self, api_client: Any, namespace: str, release: str) -> None:
@@ -41,28 +57,21 @@ class Release(Workload):
         pods: list[Object] = self.pods(self.names["selector"])
         return pods
 
-    def reasons(self, seen: Seen, known_pods: Collection[str], pending_timeout: float) -> list[Reason]:
-        """With what servers that run and do not open their port say of the model."""
-        said: list[Reason] = []
-        for pod in [pod for pod in troubled(seen) if _runs(pod)][:TROUBLED]:
-            name = pod["metadata"]["name"]
-            said += load_reasons.find(name, self.log(name, tailLines=LAST_LINES) or "", name in known_pods)
-        return [*said, *super().reasons(seen, known_pods, pending_timeout)]
-
-    def log(self, pod: str, previous: bool = False, **part: Any) -> str | None:
-        """The container's log from its beginning, None if there is none or the account may not read it. part: tailLines."""
-        with allowed("forbidden", "not_found", "api_error"), explained("read the log of pod " + pod):
-            answer = reply(
-                self.api_client, "/api/v1/namespaces/%s/pods/%s/log" % (self.namespace, pod), container=CONTAINER,
-                previous=str(previous).lower(), limitBytes=LOG_BYTES, **part,
-            )
-            return str(answer.data, errors="replace")
-        return None
-
     def checks(self, warn: Callable[[str], None]) -> list[Object]:
         """The last results of the inference check."""
         results: list[Object] = history.last_results(self.api_client, self.namespace, self.release, warn)
         return results
+
+
+def read_log(api_client: Any, namespace: str, pod: str, previous: bool = False, **part: Any) -> str | None:
+    """The container's log from its beginning, None if there is none or the account may not read it. part: tailLines."""
+    with allowed("forbidden", "not_found", "api_error"), explained("read the log of pod " + pod):
+        answer = reply(
+            api_client, "/api/v1/namespaces/%s/pods/%s/log" % (namespace, pod), container=CONTAINER,
+            previous=str(previous).lower(), limitBytes=LOG_BYTES, **part,
+        )
+        return str(answer.data, errors="replace")
+    return None
 
 
 def _runs(pod: Object) -> bool:

@@ -14,11 +14,10 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.channel im
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.model_status import Version, model_versions
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.protos import GET_MODEL_METADATA, RELOAD_CONFIG, messages
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import pods, port_forward
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import explained, reply
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.workload import allowed
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.interruption import raised_signals
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving import model_config
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.release import CONTAINER
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.release import LAST_LINES, read_log
 
 Options = dict[str, Any]  # of the module serving_versions
 Answer = dict[str, Any]  # documented there
@@ -28,7 +27,6 @@ T = TypeVar("T")
 POLL = 0.5
 CALL = 10  # seconds for a request that only asks
 AT_ONCE = 8
-LOG_LINES = 400
 # What a server says to a version or label that it does not have.
 NOT_THERE = ("not_found", "invalid_argument", "failed_precondition")
 
@@ -113,9 +111,9 @@ class Replicas:
 
     def log(self, pod: str, version: int) -> str:
         """The last line in which the server complains of that version, '' if there is none or it may not be read."""
-        text, path = "", "/api/v1/namespaces/%s/pods/%s/log" % (self.namespace, pod)
-        with allowed("forbidden", "not_found", "api_error", "cluster_unreachable"), explained("read the log"):
-            text = str(reply(self.api_client, path, container=CONTAINER, tailLines=LOG_LINES).data, errors="replace")
+        text = ""
+        with allowed("cluster_unreachable"):
+            text = read_log(self.api_client, self.namespace, pod, tailLines=LAST_LINES) or ""
         telling = [
             line for line in text.splitlines()
             if "version: %d}" % version in line and any(word in line for word in ("fail", "cannot", "rror"))

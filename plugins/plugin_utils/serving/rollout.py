@@ -65,7 +65,7 @@ def _wait_for_rollout(
     def failed(reason: Reason, late: bool) -> Error:
         text = "Not rolled out after %d s (serving_timeout). %s" % (timeout, reason.text) if late else reason.text
         if reason.code in (load_reasons.NOT_LOADABLE, load_reasons.NO_VERSION):  # which say what the log says
-            return Error(text, reason.code, pod=reason.pod)
+            return Error(text, reason.code, pod=reason.pod, **reason.details)
         return _with_log(release, reason.code, text, reason.pod)
 
     missing = Error(

@@ -116,8 +116,18 @@ def standing(text: str) -> Standing:
 
 
 def final(error: str) -> bool:
-    """Is it an error of FINAL? A status begins with its code: "Not found: ..." until 2.10 or so, NOT_FOUND: ... since."""
-    return error.partition(":")[0].strip().upper().replace(" ", "_") in FINAL
+    """Is it an error of FINAL?"""
+    return _code(error) in FINAL
+
+
+def of_version(error: str) -> bool:
+    """Does it say that the version is not what a server can load? Who may read its files is the server's matter."""
+    return final(error) and _code(error) != "PERMISSION_DENIED"
+
+
+def _code(error: str) -> str:
+    """A status begins with its code: "Not found: ..." until 2.10 or so, NOT_FOUND: ... since."""
+    return error.partition(":")[0].strip().upper().replace(" ", "_")
 
 
 def meaning(text: str) -> str:

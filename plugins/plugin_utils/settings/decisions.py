@@ -10,6 +10,8 @@ Facts = Mapping[str, Any]  # what a role handed on: serving_status, model_publis
 Entry = Mapping[str, Any]  # one version, as model_versions lists it
 
 HANGS = "reload_blocked"  # of a server that takes no config, for it is still loading what the one before names
+ADDRESS_DIFFERS = "address_differs"  # of a check that every pod passed, and what answers at the address did not
+NOT_LOADABLE = "model_not_loadable"  # of pods that start and whose log says so; details: version, final
 # Codes of failures that say something of the version that was tried. All others, such as those of a server out of reach, of test
 # data that are not there or of a right that is missing, only say that it could not be tried.
 TELLING = frozenset({
@@ -70,10 +72,11 @@ def trial(status: Facts, published: Facts, version: int) -> dict[str, Any]:
 def after_failure(
     status: Facts, listed: Facts, version: int | None, failed: Facts, check_mode: bool = False,
 ) -> dict[str, Any]:
-    """What becomes of a version whose trial failed: {goes_back, withdraw, serves, hangs, reason, message}.
+    """What becomes of a version whose trial failed: {goes_back, withdraw, serves, hangs, reason, message, unfinished}.
 
     status: serving_status. listed: model_versions. version: what was tried, None where that is not known. failed: the result of
-    the task that failed. hangs: a server hangs in loading it. The message says first what became of it, then what was measured.
+    the task that failed. hangs: a server hangs in loading it. The message says first what became of it, then what was measured;
+    unfinished is what stands before the reason where going back fails as well.
     """
     reason = str(failed.get("msg") or "no reason is known.")
     before = _before(status, listed, version)
@@ -83,12 +86,18 @@ def after_failure(
     elif check_mode:
         message = "Version %s failed. A run without --check goes back to version %s." % (version, before)
     else:
-        message = "Version %s failed and was withdrawn, and version %s serves on every replica." % (version, before)
+        message = "Version %s failed and was withdrawn, and version %s serves on every replica%s." % (
+            version, before, " that has started" if _code(failed) == NOT_LOADABLE else "",
+        )
         if before in unchecked(listed["versions"]):
             message += " That one never passed its check either: playbooks/site.yml checks it."
     return {
         "goes_back": not because and not check_mode, "withdraw": [version], "serves": before, "reason": reason,
         "hangs": _code(failed) == HANGS, "message": "%s %s" % (message, reason),
+        "unfinished": (
+            "Version %s failed, and going back to version %s failed as well: once that is mended, playbooks/rollback.yml does it, or the"
+            " next run of playbooks/site.yml. %s Going back:" % (version, before, reason)
+        ),
     }
 
 
@@ -101,7 +110,8 @@ def _before(status: Facts, listed: Facts, version: int | None) -> int | None:
     """The version that serves where this one is taken away; None where there is none that could."""
     if status.get("stable") not in (None, version):
         return int(status["stable"])
-    lower = {number: entry for number, entry in _live(listed).items() if number < (version or 0)}
+    # A withdrawal that was begun is finished before the next one.
+    lower = {number: entry for number, entry in _live(listed).items() if number < (version or 0) and not entry.get("unfinished")}
     if status.get("policy") != "pinned":  # servers take the highest, whatever it is
         highest = max(lower, default=None)
         return highest if highest and lower[highest]["servable"] else None
@@ -124,6 +134,11 @@ def _why_it_stays(status: Facts, listed: Facts, version: int | None, before: int
             "Version %d failed. It had passed its check before, so it was left. If it is to go: playbooks/rollback.yml." % version
         )
     had_pods = any(pod.get("ready") or pod.get("restarts") for pod in status.get("pods") or ())
+    if _code(failed) == ADDRESS_DIFFERS:
+        return (
+            "Version %d passed on every replica, but not at check_address, so it was left, without being noted as checked. Mend the"
+            " address, or what answers there, and run again." % version
+        )
     if not tells_of_version(failed, version, had_pods):
         return (
             "Version %d could not be tried, so it was left, without having passed its check. Run again once that is possible; if"
@@ -141,12 +156,20 @@ def _why_it_stays(status: Facts, listed: Facts, version: int | None, before: int
     return ""
 
 
+def load_failed(failed: Facts) -> int | None:
+    """The version that pods cannot load, and never will; None where that is not what failed."""
+    details = (failed.get("failure") or {}).get("details") or {}
+    return int(details["version"]) if _code(failed) == NOT_LOADABLE and details.get("final") else None
+
+
 def tells_of_version(failed: Facts, version: int, had_pods: bool = True) -> bool:
     """Does a failure say something of the version that was tried, or only that it could not be tried?
 
     had_pods: whether the release had pods before that ran.
     """
     failure = failed.get("failure") or {}
+    if failure.get("code") == NOT_LOADABLE:
+        return load_failed(failed) == version
     if failure.get("code") == "version_not_available":
         reports = (failure.get("details") or {}).get("replicas")
         if reports is None:  # of model_config, which says so only where a server did

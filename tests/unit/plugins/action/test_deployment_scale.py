@@ -49,6 +49,15 @@ def test_a_failure(api, scale):
     assert answer["failure"]["details"] == {"replicas": 2, "ready": 1, "updated": 1, "existing": 1}
 
 
+def test_the_log_of_a_new_pod_says_what_it_cannot_load(api, scale):
+    api.on = lambda method, path: None
+    api.add(CORE + "pods/x", **pod(ready=False))
+    api.logs["x"] = "Servable {name: mnist version: 2} cannot be loaded: Data loss: no checkpoint\n"
+    answer = scale(2, wait_timeout=1)
+    assert answer["failure"]["code"] == "replicas_not_ready"
+    assert "Pod x cannot load version 2 of mnist: Data loss: no checkpoint. Publish a version that it can load" in answer["msg"]
+
+
 def test_another_namespace(api):
     answer = api.run("deployment_scale", name="d", replicas=1, namespace="models")
     assert "There is no Deployment d in namespace models" in answer["msg"]

@@ -66,6 +66,12 @@ def test_failed_trial():
     assert the("failed_trial")(*arguments, 2, brief(silent))["goes_back"] is False
 
 
+def test_load_failed():
+    failed = {"msg": "no", "failure": {"code": "model_not_loadable", "details": {"version": 2, "final": True}}}
+    assert the("load_failed")(brief(failed)) == 2
+    assert the("load_failed")({"msg": "no"}) is None
+
+
 def test_versions_beside():
     serving, never = pinned(1, 2), entry(2, None)
     published = {"version": 2, "listed": [entry(1), never]}

@@ -7,7 +7,7 @@ from ask_server import OPTIONS
 from fake_model_server import signatures, tensor_info
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import answers, dataset, request_plan
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import answers, dataset, inputs, request_plan
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.questions import Questions
 
 FLOAT, INT64, STRING, BOOL = 1, 9, 7, 10
@@ -31,13 +31,13 @@ def planned(data, wanted, outputs=None, **options):
 def sent(data, wanted, outputs=None, **options):
     """{input: what is sent for it}"""
     plan = planned(data, wanted, outputs, **options)
-    return {item.name: request_plan.values(item, data, plan.signature).tolist() for item in plan.inputs}
+    return {item.name: inputs.values(item, data, plan.signature).tolist() for item in plan.inputs}
 
 
-def refused(*arguments, **options):
+def refused(*arguments, code="dataset_invalid", **options):
     with pytest.raises(Error) as caught:
         sent(*arguments, **options)
-    assert caught.value.code == "signature_mismatch"
+    assert caught.value.code == code
     return caught.value.message
 
 
@@ -79,7 +79,7 @@ def test_a_hole_is_named_where_numbers_are_wanted(load):
     assert "the column fare holds something else: line 4 has '?'" in refused(load(HOLES), one, inputs={"x": ["fare", "age"]})
     assert sent(load(HOLES), {"x": tensor_info(STRING, -1)}, inputs={"x": "age"}) == {"x": [b"22", b"", b"38"]}
     assert "the dataset has string [3], the model wants float32" in refused(load(HOLES), one, inputs={"x": "name"})
-    assert "say with check_inputs which one" in refused(load(HOLES), {"x": tensor_info(FLOAT, -1, 3)})
+    assert "say with check_inputs which one" in refused(load(HOLES), {"x": tensor_info(FLOAT, -1, 3)}, code="option_invalid")
     numbers = load(b"age,fare,label\n22,7.25,0\n,8.5,1\n")
     assert "line 3 has no value" in refused(numbers, {"x": tensor_info(FLOAT, -1, 2)})
 

@@ -8,14 +8,14 @@ import pytest
 from ask_server import OPTIONS
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import answers, marks, measurement, request_plan
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import answers, inputs, marks, measurement, request_plan
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.dataset import Dataset
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.questions import Questions
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.server import Sent, Server
 
 OPTIONS = {**OPTIONS, "address": "h:1", "batch_size": None}
 PLAN = request_plan.Plan(
-    "mnist", "sig", "predict", (request_plan.Input("x", ("x",), 1, (), 1),), "scores", 2, 1, None)
+    "mnist", "sig", "predict", (inputs.Input("x", ("x",), 1, (), 1),), "scores", 2, 1, None)
 
 
 def dataset(**columns):

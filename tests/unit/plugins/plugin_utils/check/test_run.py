@@ -129,7 +129,18 @@ def test_an_address_that_answers_counts(cluster):
         cluster({"a": ModelServer()}, address=ModelServer(
             lambda images, call, context: context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
         ))
-    assert caught.value.code == "requests_failed"
+    assert caught.value.code == "address_differs" and "10 UNAVAILABLE" in caught.value.message
+
+
+def test_what_only_the_address_gets_wrong_is_not_the_versions(cluster):
+    """It may be another server's. What a pod gets wrong as well is the version's."""
+    for address, says in ((ModelServer(wrong_for(30)), "30.0% is over"), (ModelServer(versions=[2]), "version 2 answered")):
+        with pytest.raises(run.CheckFailed, match=says) as caught:
+            cluster({"a": ModelServer(), "b": ModelServer()}, address=address, expected_version=1)
+        assert caught.value.code == "address_differs"
+    with pytest.raises(run.CheckFailed) as caught:
+        cluster({"a": ModelServer(), "b": ModelServer(wrong_for(20))}, address=ModelServer(wrong_for(30)))
+    assert caught.value.code == "error_rate_exceeded"
 
 
 def test_a_forward_that_fails_says_why(cluster):

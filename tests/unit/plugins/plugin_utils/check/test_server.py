@@ -91,7 +91,7 @@ def test_the_threshold(ask, refused):
 def test_labels_that_fit_no_class_are_not_the_models_mistakes(refused, tmp_path):
     server = ModelServer()
     error = refused(server, dataset=idx_files.write(tmp_path, labels=numpy.arange(100) % 10 + 1))
-    assert error.code == "signature_mismatch" and not server.requests
+    assert error.code == "dataset_invalid" and not server.requests
     assert ": the labels are 1 to 10 (10 different ones), and output scores of signature predict_images has the classes 0 to 9: 10" \
         " of 100 tests can never be answered right; they count from 1 and the model from 0, so take 1 from each label. Correct" \
         " the labels" in error.message
@@ -285,7 +285,7 @@ def test_wrong_model_name(refused):
 
 def test_wrong_signature(refused):
     error = refused(ModelServer(), signature="predict_image")
-    assert error.code == "signature_missing" and "predict_images, serving_default" in error.message
+    assert error.code == "option_invalid" and "predict_images, serving_default" in error.message
 
 
 def test_another_service(refused):
@@ -303,24 +303,30 @@ def test_metadata_that_are_none(refused):
 IMAGES, SCORES = tensor_info(FLOAT, -1, 784), tensor_info(FLOAT, -1, 10)
 
 
-@pytest.mark.parametrize(("inputs", "outputs", "options", "says"), [
-    ({"images": tensor_info(STRING, -1)}, {"scores": SCORES}, {}, "dataset has uint8 [100, 28, 28], the model wants string [-1]"),
-    ({"images": tensor_info(FLOAT, -1, 1024)}, {"scores": SCORES}, {}, "has uint8 [100, 28, 28], the model wants float32 [-1, 1024]"),
-    ({"images": tensor_info(FLOAT, -1, 28, 28, 3)}, {"scores": SCORES}, {}, "the model wants float32 [-1, 28, 28, 3]"),
-    ({"images": IMAGES, "k": tensor_info(FLOAT)}, {"scores": SCORES}, {}, "wants one value for a whole request of k (float32)"),
-    ({"images": tensor_info(20, -1)}, {"scores": SCORES}, {}, "signature predict_images cannot be checked: its input images is of"),
-    ({"images": tensor_info(FLOAT, 7, 784)}, {"scores": SCORES}, {}, "batches of exactly 7 tests"),
-    ({"images": IMAGES, "mask": IMAGES}, {"scores": SCORES}, {}, "say with check_inputs which column mask takes"),
-    ({"images": IMAGES}, {"scores": SCORES}, {"inputs": {"image": "images"}}, "check_inputs names image"),
-    ({"images": IMAGES}, {"a": SCORES, "b": SCORES}, {}, "outputs a, b: say which with check_output"),
-    ({"images": IMAGES}, {"scores": SCORES}, {"output": "score"}, "check_output (now 'score')"),
-    ({"images": IMAGES}, {"scores": tensor_info(8, -1)}, {}, "output scores of signature predict_images is complex64"),
-    ({}, {"scores": SCORES}, {}, "signature predict_images cannot be checked: it has no inputs"),
+@pytest.mark.parametrize(("inputs", "outputs", "options", "code", "says"), [
+    ({"images": tensor_info(STRING, -1)}, {"scores": SCORES}, {}, "dataset_invalid",
+     "dataset has uint8 [100, 28, 28], the model wants string [-1]"),
+    ({"images": tensor_info(FLOAT, -1, 1024)}, {"scores": SCORES}, {}, "dataset_invalid",
+     "has uint8 [100, 28, 28], the model wants float32 [-1, 1024]"),
+    ({"images": tensor_info(FLOAT, -1, 28, 28, 3)}, {"scores": SCORES}, {}, "dataset_invalid",
+     "the model wants float32 [-1, 28, 28, 3]"),
+    ({"images": IMAGES, "k": tensor_info(FLOAT)}, {"scores": SCORES}, {}, "option_invalid",
+     "wants one value for a whole request of k (float32)"),
+    ({"images": tensor_info(20, -1)}, {"scores": SCORES}, {}, "signature_mismatch",
+     "signature predict_images cannot be checked: its input images is of"),
+    ({"images": tensor_info(FLOAT, 7, 784)}, {"scores": SCORES}, {}, "option_invalid", "batches of exactly 7 tests"),
+    ({"images": IMAGES, "mask": IMAGES}, {"scores": SCORES}, {}, "option_invalid", "say with check_inputs which column mask takes"),
+    ({"images": IMAGES}, {"scores": SCORES}, {"inputs": {"image": "images"}}, "option_invalid", "check_inputs names image"),
+    ({"images": IMAGES}, {"a": SCORES, "b": SCORES}, {}, "option_invalid", "outputs a, b: say which with check_output"),
+    ({"images": IMAGES}, {"scores": SCORES}, {"output": "score"}, "option_invalid", "check_output (now 'score')"),
+    ({"images": IMAGES}, {"scores": tensor_info(8, -1)}, {}, "signature_mismatch",
+     "output scores of signature predict_images is complex64"),
+    ({}, {"scores": SCORES}, {}, "signature_mismatch", "signature predict_images cannot be checked: it has no inputs"),
 ])
-def test_mismatches_are_explained_before_anything_is_sent(refused, inputs, outputs, options, says):
+def test_mismatches_are_explained_before_anything_is_sent(refused, inputs, outputs, options, code, says):
     server = ModelServer(signature_map=signatures(predict_images=(inputs, outputs)))
     error = refused(server, **options)
-    assert error.code == "signature_mismatch" and says in error.message and not server.requests
+    assert error.code == code and says in error.message and not server.requests
 
 
 @pytest.mark.parametrize(("shape", "sent"), [

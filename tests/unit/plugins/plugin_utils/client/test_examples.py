@@ -95,7 +95,7 @@ def test_what_is_no_example(data):
 def test_what_no_example_can_hold(column, says):
     with pytest.raises(Error) as caught:
         examples.build({"x": column})
-    assert caught.value.code == "signature_mismatch" and says in caught.value.message and "feature x" in caught.value.message
+    assert caught.value.code == "dataset_invalid" and says in caught.value.message and "feature x" in caught.value.message
 
 
 ROWS = st.integers(1, 4)

@@ -297,6 +297,14 @@ class TestBeforeThereArePods:
         assert run(two, stable=2)["changed"] and written(two) == [resting(2)]
         assert "No replica of release mnist-deploy is ready" in two.warnings[0] and "c is not ready" in two.warnings[1]
 
+    def test_nobody_has_what_the_file_says(self, two):
+        """Pods of a release that takes the highest do not read it; and those that do cannot start for it."""
+        two.store(to_text(resting(3), MNIST))
+        two.disk[3] = "no variables"
+        two.add_pod("c", Server(two.disk), ready=False)
+        assert run(two, stable=2)["changed"] and written(two) == [resting(2)]
+        assert [state(two.servers[pod]) for pod in "ab"] == [({2}, set(), 2)] * 2
+
     def test_no_deployment(self, two):
         del two.objects[DEPLOYMENT]
         assert run(two, stable=2)["changed"] and written(two) == [resting(2)]

@@ -228,10 +228,11 @@ class TestRollout:
         clock.events = {1: lambda: api.logs.update({"pod-1": LOADING + FAILED % "Not found: Could not find SavedModel at /m/1"})}
         answer = wait(known)
         assert answer["failure"] == {
-            "code": "model_not_loadable", "details": {"pod": "pod-1"}, "message": answer["msg"]} and clock.now == seconds
+            "code": "model_not_loadable", "details": {"pod": "pod-1", "version": 1, "final": True},
+            "message": answer["msg"]} and clock.now == seconds
         assert answer["msg"] == (
             "Pod pod-1 cannot load version 1 of mnist: Not found: Could not find SavedModel at /m/1. Publish a version that it can"
-            " load under a new number (playbooks/publish.yml). Where an older version lies on the NAS: playbooks/rollback.yml.")
+            " load under a new number (playbooks/publish.yml).")
 
     def test_a_load_that_may_succeed_next_time(self, api, wait, clock):
         rolling(api)

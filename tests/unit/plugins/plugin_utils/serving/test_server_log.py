@@ -129,7 +129,9 @@ def test_a_base_path_without_a_version(line):
 
 @pytest.mark.parametrize(("error", "final"), [
     ("Not found: x", True), ("NOT_FOUND: x", True), ("Out of range: Read less bytes than requested", True), ("Data loss: x", True),
+    ("Permission denied: x", True),
     ("Unavailable: stale file handle", False), ("RESOURCE_EXHAUSTED: x", False), ("Internal: Not found: x", False),
 ])
 def test_what_another_attempt_does_not_cure(error, final):
     assert server_log.final(error) is final
+    assert server_log.of_version(error) is (final and "denied" not in error.lower())

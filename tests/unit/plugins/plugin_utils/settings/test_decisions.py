@@ -86,6 +86,8 @@ ALONE = "there is no older version to go back to"
     (LATEST, [entry(1, YES, "withdrawn"), entry(2, None)], 2, None, ALONE),
     (LATEST, [entry(1, None, servable=False), entry(2, None)], 2, None, ALONE),
     (LATEST, [entry(1, YES), entry(2, servable=False), entry(3, None)], 3, None, ALONE),  # servers would take 2
+    (LATEST, [entry(1, YES), entry(2, YES, unfinished=True), entry(3, None)], 3, 1, "version 1 serves on every replica. 89.3%"),
+    (LATEST, [entry(2, YES, unfinished=True), entry(3, None)], 3, None, ALONE),
     # Somebody else was quicker.
     (LATEST, [entry(1, YES), entry(2, None), entry(3, None)], 2, None, "version 3 is live by now"),
     (LATEST, [entry(1, YES), entry(2, None, "withdrawn")], 2, None, "not live on the NAS"),
@@ -108,6 +110,25 @@ def test_what_becomes_of_a_version_whose_trial_failed(status, entries, version, 
     assert words in found["message"] and found["message"].endswith("89.3% is over 15%.") and found["reason"] == "89.3% is over 15%."
     if serves:
         assert found["serves"] == serves
+        assert "going back to version %d failed as well" % serves in found["unfinished"]
+        assert found["unfinished"].endswith(" 89.3% is over 15%. Going back:")
+
+
+def unloadable(version, final):
+    return {"failure": {"code": "model_not_loadable", "details": {"pod": "a", "version": version, "final": final}}}
+
+
+@pytest.mark.parametrize(("failed", "version"), [
+    (unloadable(2, True), 2), (unloadable(2, False), None), ({"failure": {"code": "no_version", "details": {"version": 2}}}, None),
+    ({"msg": "template error"}, None),
+])
+def test_which_version_pods_cannot_load(failed, version):
+    assert decisions.load_failed(failed) == version
+
+
+def test_what_no_pod_can_load_serves_nowhere():
+    found = decisions.after_failure(LATEST, listed(entry(1, YES), entry(2, None)), 2, unloadable(2, True))
+    assert found["goes_back"] and "version 1 serves on every replica that has started." in found["message"]
 
 
 def test_what_hangs_is_withdrawn_first():
@@ -133,6 +154,14 @@ def test_nothing_goes_back_for_what_was_not_measured():
     assert not decisions.after_failure(LATEST, listed(entry(1, YES), entry(2, None)), 2, {})["goes_back"]
 
 
+def test_what_only_the_address_gets_wrong_is_said_to_be_the_address():
+    limits = [{"key": "max_error_rate", "passed": False}]
+    failed = {"msg": "89.3% is over 15%.", "failure": {"code": "address_differs"}, "thresholds": limits}
+    found = decisions.after_failure(LATEST, listed(entry(1, YES), entry(2, None)), 2, failed)
+    assert not found["goes_back"]
+    assert found["message"].startswith("Version 2 passed on every replica, but not at check_address, so it was left, without")
+
+
 def report(pod, problem=None, **models):
     return {"pod": pod, "problem": problem, "models": {
         name: {"versions": [{"version": version, "state": state} for version, state in versions.items()]}
@@ -152,13 +181,17 @@ HAS = report("a", mnist={1: "END", 2: "AVAILABLE"})
     *[({"failure": {"code": code}}, True) for code in sorted(decisions.TELLING)],
     *[({"failure": {"code": code}}, False) for code in (
         "unavailable", "deadline_exceeded", "port_forward_failed", "forbidden", "cluster_unreachable", "deployment_missing",
-        "no_ready_replica", "dataset_missing", "golden_missing", "library_missing", "not_found", "requests_failed", "conflict")],
+        "no_ready_replica", "option_invalid", "dataset_invalid", "dataset_missing", "golden_missing", "library_missing", "not_found",
+        "requests_failed", "conflict")],
     # One replica that was asked is enough, and so is one limit.
     ({"failure": {"code": "unavailable"}, "thresholds": [{"key": "max_error_rate", "passed": False}]}, True),
     ({"failure": {"code": "unavailable"}, "thresholds": [{"key": "max_error_rate", "passed": True}]}, False),
     ({"failure": {"code": "requests_failed"}, "thresholds": [{"key": "max_failed_requests", "passed": False}]}, False),
     ({"failure": {"code": "requests_failed"}, "replicas": [{"errors": {"UNAVAILABLE": 3, "DEADLINE_EXCEEDED": 1}}]}, False),
     ({"failure": {"code": "requests_failed"}, "replicas": [{"errors": {"UNAVAILABLE": 3}}, {"errors": {"INTERNAL": 1}}]}, True),
+    # Pods that start anew cannot load it, or another one.
+    (unloadable(2, True), True), (unloadable(2, False), False), (unloadable(3, True), False),
+    ({"failure": {"code": "model_not_loadable"}}, False),
     # It does not load.
     (missing(report("a", mnist={1: "AVAILABLE", 2: "END"}), HAS), True),
     (missing(report("a", mnist={1: "AVAILABLE"})), True),
