@@ -58,3 +58,10 @@ def test_where_going_back_fails_as_well_both_are_said(world, play):
     last = run.failures.splitlines()[-1].partition(": ")[2]
     assert run.rc == 2 and last.startswith("Version 3 failed, and going back to version 1 failed as well: ") and "100.0%" in last
     assert "Going back: " in last and "/.withdrawn/3 is there already" in last
+
+
+def test_the_other_models_go_on(world, play):
+    good(play("teardown", model_delete_data=True))
+    run = play("site", hosts={"broken": {"model_archive": world.broken_archive(1)}, "mnist": {}})
+    assert "Version 1 failed, and there is no older version to go back to" in run.failures_of("broken")
+    assert run.failures_of("mnist") == "" and world.record(1)["checked"]
