@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
-from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils import specs
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import helm_chart
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import connect
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, ControllerAction, Options
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet import plan, snapshot, table
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet import json_file, plan, snapshot, table
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet.wanted import Fleet
 
 
@@ -45,15 +43,5 @@ class ActionModule(ControllerAction):
             "table": table.table(rows, unmanaged),
         }
         if options["file"]:
-            _write(Path(options["file"]), answer)
+            json_file.write(options["file"], "plan", {key: answer[key] for key in ("models", "unmanaged", "summary")})
         return answer
-
-
-def _write(path: Path, answer: Answer) -> None:
-    try:
-        path.write_text(json.dumps({key: answer[key] for key in ("models", "unmanaged", "summary")}, indent=1) + "\n")
-    except OSError as error:
-        raise Error(
-            "plan_file is %s, which cannot be written: %s. Use a path that the controller's account may write to."
-            % (path, error.strerror), "plan_not_written",
-        ) from error

@@ -15,6 +15,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import sc
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import Object
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.helm_chart import Chart
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.sync import leaves
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet import health
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.preflight import look
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.release import Release
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.names import CHART
@@ -88,12 +89,7 @@ def _sick(api_client: Any, namespace: str, release: str) -> Iterator[str]:
     deployment = Release(api_client, namespace, release).deployment()
     if deployment is None:
         return
-    now = scale.counts(deployment)
-    if now["ready"] < now["replicas"]:
-        yield "%d of %d ready" % (now["ready"], now["replicas"])
-    results = last_results(api_client, namespace, release, _nothing)
-    if results and not results[0]["passed"]:
-        yield "the last check failed (%s): %s" % (results[0]["at"], results[0]["message"])
+    yield from health.sick(deployment, last_results(api_client, namespace, release, _nothing))
 
 
 def _nothing(sentence: str) -> None:

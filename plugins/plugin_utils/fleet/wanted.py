@@ -51,6 +51,14 @@ class Fleet:
             raise Wrong(problems)
         return settings
 
+    def named(self, host: str, names: Sequence[str]) -> dict[str, Any]:
+        """The settled values of these variables; an Error with what is wrong in them."""
+        settled = self.settled[host]
+        values = {name: settled(name) for name in names}
+        if not settled.sound(*names):
+            raise Wrong(settled.problems)
+        return values
+
     def releases(self) -> set[tuple[str, str]]:
         """(namespace, name) of all releases, as far as they can be told."""
         found = (self._values(host, ("serving_namespace", "serving_release")) for host in self.hosts)
