@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible.template import Templar
@@ -59,9 +59,9 @@ class Fleet:
             raise Wrong(settled.problems)
         return values
 
-    def releases(self) -> set[tuple[str, str]]:
-        """(namespace, name) of all releases, as far as they can be told."""
-        found = (self._values(host, ("serving_namespace", "serving_release")) for host in self.hosts)
+    def releases(self, hosts: Iterable[str]) -> set[tuple[str, str]]:
+        """(namespace, name) of their releases, as far as they can be told."""
+        found = (self._values(host, ("serving_namespace", "serving_release")) for host in hosts)
         return {(values[0], values[1]) for values in found if values}
 
     def _alike(self, host: str, names: tuple[str, ...]) -> list[str]:

@@ -36,8 +36,9 @@ def deployed(settings, replicas=1):
     {"serving_image": "tf/serving:2.15.1", "serving_args": ["--tensorflow_intra_op_parallelism=2"], "serving_monitoring": True,
      "serving_batching": {"max_batch_size": 8}, "serving_rest_port": 8501, "serving_parallelism": 3},
     {"serving_namespace": "models", "serving_release": "blue", "serving_service_type": "NodePort", "serving_port": 9000,
-     "serving_drain": 0, "serving_run_as_user": 1000, "serving_resources": {"limits": {"cpu": "2"}}, "serving_tolerations": [{"operator": "Exists"}],
-     "serving_node_selector": {"zone": "b"}, "serving_max_unavailable": 1, "serving_start_timeout": 400,
+     "serving_drain": 0, "serving_run_as_user": 1000, "serving_resources": {"limits": {"cpu": "2"}},
+     "serving_tolerations": [{"operator": "Exists"}], "serving_node_selector": {"zone": "b"},
+     "serving_max_unavailable": 1, "serving_start_timeout": 400,
      "serving_image_pull_secrets": [{"name": "key"}], "serving_service_annotations": {"a": "b"}, "serving_pod_annotations": {"c": "d"},
      "serving_affinity": {"nodeAffinity": {}}, "serving_security_context": {"readOnlyRootFilesystem": True},
      "serving_image_pull_policy": "Always"},
@@ -80,8 +81,8 @@ def one(release, namespace="default", model=None, label=None):
 
 def test_names_of_hosts():
     found = [
-        one("mnist-deploy", model="mnist"), one("mnist-deploy", "team-b", model="mnist"), one("x", model="Fraud 1"), one("y", label="cifar"),
-        one("z"), one("a", "twice", model="m"), one("b", "twice", model="m"),
+        one("mnist-deploy", model="mnist"), one("mnist-deploy", "team-b", model="mnist"), one("x", model="Fraud 1"),
+        one("y", label="cifar"), one("z"), one("a", "twice", model="m"), one("b", "twice", model="m"),
     ]
     assert host_names(found) == ["mnist.default", "mnist.team-b", "Fraud 1", "cifar", "z", "a.twice", "b.twice"]
 
