@@ -52,9 +52,9 @@ wanted:
   type: bool
 orphans:
   description:
-    - For each release C(name) (NAMESPACE/RELEASE), C(namespace), C(release), C(model_name), C(claim), C(volume) (our PersistentVolume of that
-      claim, empty where none is known), C(status) and C(updated) (of Helm's record), and C(host), a model of the play that is on the
-      same cluster.
+    - For each release C(name) (NAMESPACE/RELEASE), C(namespace), C(release), C(model_name), C(claim), C(volume) (our
+      PersistentVolume of that claim, empty where none is known), C(status) and C(updated) (of Helm's record), and C(host), a model
+      of the play that is on the same cluster.
   returned: success
   type: list
   elements: dict

@@ -84,7 +84,7 @@ def _read(api_client: Any, where: str, warn: Callable[[str], None]) -> list[Depl
     for each in found:
         names = object_names(each.release)
         deployment, config = deployments.get((each.namespace, names["deployment"])), configs.get((each.namespace, names["model_config"]))
-        each.replicas = deployment and deployment["spec"].get("replicas", 1)
+        each.replicas = deployment["spec"].get("replicas", 1) if deployment else None
         if each.values.get("modelConfig"):
             each.config = model_config.text_of(config or {})
     return found

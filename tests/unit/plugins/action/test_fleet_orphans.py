@@ -8,11 +8,11 @@ import fake_api
 import pytest
 from cluster_objects import CHECKS, DEPLOYMENT, RECORD, deployment, install, record
 from documented import both
-from plugins.action.test_fleet_plan import Hostvars
 
 from ansible_collections.mlops.tf_serving.plugins.action import fleet_orphans
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import volume
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.settle import settle
+from plugins.action.test_fleet_plan import Hostvars
 
 LABELS = {"app.kubernetes.io/name": "acs-tensorflow-serving", "app.kubernetes.io/instance": "mnist-deploy"}
 KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
@@ -54,7 +54,8 @@ def test_one(there):
     assert not answer["changed"] and answer["wanted"] is True and answer["hosts"] == ["other"]
     assert answer["orphans"] == [{
         "name": "default/mnist-deploy", "namespace": "default", "release": "mnist-deploy", "model_name": "mnist",
-        "claim": "mnist-deploy-acs-tensorflow-serving", "volume": "", "status": "deployed", "updated": "2026-11-25T11:00:00Z", "host": "other"}]
+        "claim": "mnist-deploy-acs-tensorflow-serving", "volume": "", "status": "deployed", "updated": "2026-11-25T11:00:00Z",
+        "host": "other"}]
     assert answer["lines"] == [
         "- default/mnist-deploy  deployed since 2026-11-25T11:00:00Z, model mnist, volume none that is known",
         "1 release of no model of this inventory. The data on the NAS stay."]

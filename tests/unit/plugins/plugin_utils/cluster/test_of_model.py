@@ -11,8 +11,8 @@ BOTH = {"serving_kubeconfig": "/k", "serving_context": "eu"}
 
 @pytest.mark.parametrize(("given", "variables", "added"), [
     ({}, {}, {}), ({}, {"serving_context": "", "serving_kubeconfig": None}, {}), ({}, BOTH, {"kubeconfig": "/k", "context": "eu"}),
-    ({}, {"serving_context": "eu"}, {"context": "eu"}), ({"context": "mine"}, BOTH, {"kubeconfig": "/k"}), ({"host": "https://h"}, BOTH, {}),
-    ({"kubeconfig": "/mine", "context": "mine"}, BOTH, {}),
+    ({}, {"serving_context": "eu"}, {"context": "eu"}), ({"context": "mine"}, BOTH, {"kubeconfig": "/k"}),
+    ({"host": "https://h"}, BOTH, {}), ({"kubeconfig": "/mine", "context": "mine"}, BOTH, {}),
 ])
 def test_what_is_added(given, variables, added):
     environment = {"K8S_AUTH_KUBECONFIG": "/all", "K8S_AUTH_HOST": ""}
