@@ -39,6 +39,7 @@ def inventory(api, tmp_path):
         path.write_text(json.dumps({"plugin": NAME, **api.options, **content}))
         plugin, made = releases.InventoryModule(), InventoryData()
         plugin._load_name = plugin._original_path = NAME
+        plugin._redirected_names = [NAME]  # as the loader sets them
         assert plugin.verify_file(str(path))
         plugin.parse(made, DataLoader(), str(path))
         return made
@@ -69,7 +70,7 @@ def test_groups_and_variables_of_ones_own(inventory):
         compose={"twice": "scaling_replicas * 2"})
     for group in ("in_default", "latest"):
         assert [host.name for host in made.groups[group].get_hosts()] == ["mnist"]
-    assert made.hosts["mnist"].vars["twice"] == 4
+    assert str(made.hosts["mnist"].vars["twice"]) == "4"  # text before core 2.19
 
 
 @pytest.mark.parametrize("wrong", [
