@@ -68,13 +68,10 @@ def _age(row: Row, now: datetime) -> str:
 
 
 def _widths(cells: Sequence[Sequence[str]]) -> list[int]:
-    """As wide as their texts. Of those that give way the widest first, to no less than its title."""
+    """As wide as their texts. Of those that give way the widest first."""
     widths = [max(map(len, column)) for column in zip(*cells)]
     while sum(widths) + len(GAP) * len(widths) > WIDTH:
-        widest = max(ELASTIC, key=lambda column: widths[column])
-        if widths[widest] <= len(TITLES[widest]):
-            break
-        widths[widest] -= 1
+        widths[max(ELASTIC, key=lambda column: widths[column])] -= 1
     return widths
 
 

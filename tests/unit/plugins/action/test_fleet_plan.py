@@ -69,6 +69,7 @@ def test_what_belongs_to_no_model(plan, api):
     assert plan(other={})["unmanaged"] == ["default/mnist-deploy"]
     assert plan(other={}, mnist={})["unmanaged"] == []
     assert plan(other={}, mnist={}, limit=["other"])["unmanaged"] == []
+    assert plan(other={}, mnist={"scaling_replicas": "two"})["unmanaged"] == [], "of one whose variables are wrong"
 
 
 def test_a_file_that_cannot_be_written(api, plan, tmp_path):

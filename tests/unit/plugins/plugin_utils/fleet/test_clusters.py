@@ -53,6 +53,13 @@ def test_each_model_on_its_own(world, module, there, missing):
         assert len(paths) == len(set(paths)) > 3, "whatever the number of models"
 
 
+@pytest.mark.parametrize("module", ["fleet_status", "fleet_plan"])
+def test_the_first_models_cluster_is_not_everybodys(world, module):
+    """The task runs once, as the first."""
+    found = ask(world, module, first=US, mnist={})["models"]["mnist"]
+    assert found.get("ready") == 1 or found.get("action") == "change"
+
+
 @pytest.mark.parametrize(("module", "says"), [("fleet_status", "sick"), ("fleet_plan", "changes")])
 def test_one_that_does_not_answer(world, module, says):
     models = ask(world, module, down={"serving_context": "down"}, lost={"serving_kubeconfig": "/nowhere"}, mnist=EU)["models"]

@@ -74,6 +74,14 @@ def test_what_is_not_known_is_left_out():
     assert variables(Deployed("default", "old", RECORDED, {}))["serving_version_policy"] == "latest"
 
 
+@pytest.mark.parametrize("options", [["nolock", "tcp", "noresvport"], ["nolock", "tcp", "noresvport", "vers=3", "vers=4.0"], []])
+def test_mount_options_of_somebody_elses(options):
+    there = deployed(settle("mnist", GIVEN))
+    there.volume["spec"]["mountOptions"] = options
+    back = variables(there)
+    assert back.get("volume_mount_options", []) == options and "volume_nfs_version" not in back
+
+
 def one(release, namespace="default", model=None, label=None):
     return Deployed(namespace, release, RECORDED, {
         "args": ["--model_name=" + model] if model else [], "persistence": {"pvc": {"matchLabels": {"model": label} if label else {}}}})
