@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils import specs
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import helm_chart
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import connect
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, ControllerAction, Options
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet import nas, plan, snapshot, table
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet import clusters, json_file, nas, plan, snapshot, table
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet.wanted import Fleet
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.values import Unfit, Whole, blank
 
@@ -27,22 +25,30 @@ class ActionModule(ControllerAction):
         "max_failures": {"type": "raw"},
     }
     NEEDS = ("kubernetes", "google.protobuf", "yaml")
+    OF_ONE_MODEL = False
 
     def act(self, options: Options) -> Answer:
         first = _whole("fleet_first", options["first"], 1)
         max_failures = _whole("fleet_max_failures", options["max_failures"], 0)
         hostvars = self.task_vars["hostvars"]
-        records, wrong = Fleet(self.task_vars["ansible_play_hosts_all"], hostvars, self._loader).records()
+        fleet = Fleet(self.task_vars["ansible_play_hosts_all"], hostvars, self._loader)
+        others = Fleet(sorted(set(self.task_vars["groups"].get("models", ())) - set(fleet.hosts)), hostvars, self._loader)
+        records, wrong = fleet.records()
         chart = helm_chart.read(Path(options["chart"]))
-        api_client = connect(options)
-        seen = snapshot.remember(api_client)
         published = nas.answers(options["looks"] or ())
-        rows = [
-            *(plan.row(api_client, model, record, chart, published.get(model)) for model, record in records.items()),
-            *(plan.Row(model, action=plan.WRONG, changes=[error.message]) for model, error in wrong.items()),
-        ]
-        others = set(self.task_vars["groups"].get("models", ())) - set(records)
-        unmanaged = plan.unmanaged(seen.seen("deployments"), rows, Fleet(sorted(others), hostvars, self._loader).releases())
+        rows = [plan.Row(model, action=plan.WRONG, changes=[error.message]) for model, error in wrong.items()]
+        unmanaged: list[str] = []
+        elsewhere = clusters.by_cluster(others, others.hosts)
+        for found in clusters.reached(fleet, records, options):
+            if found.error:
+                rows += [plan.Row(model, action=plan.WRONG, changes=[found.error.message]) for model in found.models]
+                continue
+            seen = snapshot.remember(found.api_client)
+            its = [plan.row(found.api_client, model, records[model], chart, published.get(model)) for model in found.models]
+            rows += its
+            known = others.releases(elsewhere.get(found.cluster, ())) | fleet.releases(wrong)
+            unmanaged += plan.unmanaged(seen.seen("deployments"), its, known)
+        rows.sort(key=lambda row: fleet.hosts.index(row.model))
         run, check = plan.chosen(rows, self.task_vars.get("ansible_limit") or "", self.task_vars["ansible_run_tags"])
         one = [row.model for row in rows if row.model not in run] if len(rows) == 1 else []  # which is shown, also if nothing is asked
         answer = {
@@ -61,7 +67,7 @@ class ActionModule(ControllerAction):
             "differences": table.table(rows, unmanaged, with_unchanged=False),
         }
         if options["file"]:
-            _write(Path(options["file"]), answer)
+            json_file.write(options["file"], "plan", {key: answer[key] for key in ("models", "unmanaged", "summary")})
         return answer
 
 
@@ -77,13 +83,3 @@ def _whole(name: str, value: Any, least: int) -> int | None:
 
 def _shown(row: plan.Row) -> Answer:
     return {key: value for key, value in dataclasses.asdict(row).items() if key not in ("model", "known")}
-
-
-def _write(path: Path, answer: Answer) -> None:
-    try:
-        path.write_text(json.dumps({key: answer[key] for key in ("models", "unmanaged", "summary")}, indent=1) + "\n")
-    except OSError as error:
-        raise Error(
-            "plan_file is %s, which cannot be written: %s. Use a path that the controller's account may write to."
-            % (path, error.strerror), "plan_not_written",
-        ) from error

@@ -10,6 +10,8 @@ options: {}
 notes:
   - The task runs in C(ansible-playbook)'s own process on the controller, whatever host it is for. C(become), C(delegate_to) and
     the connection mean nothing to it and do no harm. C(environment) counts, such as C(K8S_AUTH_HOST) or C(KUBECONFIG).
+  - Where a task that takes the options of the Kubernetes API names no C(host), C(kubeconfig) or C(context), the variables
+    C(serving_kubeconfig) and C(serving_context) of its host count before the environment. So one inventory has models on many clusters.
   - A task that fails prints its sentence and the code in C(failure). All else that it returns stands in C(invocation.measured) of the
     registered result, which Ansible does not print, and is shown with C(-v).
   - C(async) is refused, for there is no other process that could go on.

@@ -21,7 +21,10 @@ from ansible.utils.display import Display
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils.sentences import stopped_once
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import of_model
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.failures import brief, more
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.host_variables import HostVariables
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.settle import Settled
 
 Options = dict[str, Any]
 Answer = dict[str, Any]
@@ -36,6 +39,7 @@ class ControllerAction(ActionBase):
     SPEC: Options = {}  # as AnsibleModule's argument_spec
     RULES: Options = {}  # such as mutually_exclusive, as AnsibleModule has them
     NEEDS: tuple[str, ...] = ()  # importable names
+    OF_ONE_MODEL = True  # whose variables may say on which cluster it is
 
     check_mode: bool
     diff: bool
@@ -65,7 +69,8 @@ class ControllerAction(ActionBase):
             return failed(Error("; ".join(checked.error_messages), "option_invalid"))
         try:
             require(self.NEEDS)
-            answer = {"changed": False, **self.act(checked.validated_parameters)}
+            options = checked.validated_parameters
+            answer = {"changed": False, **self.act({**options, **self._cluster(options)})}
         except Error as error:
             answer = failed(error)
         finally:
@@ -78,6 +83,12 @@ class ControllerAction(ActionBase):
 
     def warn(self, text: str) -> None:
         self._warnings.append(stopped_once(text))
+
+    def _cluster(self, given: Options) -> Options:
+        """What the model's variables add to the options of the API."""
+        if not (self.OF_ONE_MODEL and self.host and of_model.VARIABLES.keys() <= self.SPEC.keys()):
+            return {}
+        return of_model.options(given, Settled(self.host, HostVariables(self.task_vars, self._templar)), os.environ)
 
     def _set_environment(self) -> None:
         """`environment:` of the task and of all around it. The process is this task's own."""

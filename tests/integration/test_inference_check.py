@@ -382,7 +382,7 @@ def test_what_does_not_fit_is_explained_before_a_request_is_sent(served, npz, na
     before = served.requests()
     columns = {**numbers(), name: column, "labels": numpy.zeros(TESTS)}
     result = served.check(signature="numbers", tolerance=1, dataset=npz(**columns))
-    failed(result, "dataset_invalid", "input %s" % name, "the dataset has", "the model wants " + name, words)
+    failed(result, "dataset_mismatch", "input %s" % name, "the dataset has", "the model wants " + name, words)
     assert served.requests() == before
 
 

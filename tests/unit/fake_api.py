@@ -121,7 +121,7 @@ class Api:
         fields = dict(pair.split("=") for pair in request.query.get("fieldSelector", "").split(",") if pair)
         return [
             copy.deepcopy(thing) for path, thing in self.objects.items()
-            if path.startswith(request.path + "/") and path.count("/") == request.path.count("/") + 1
+            if _collection(path, request.path) == request.path
             and labels.items() <= thing["metadata"].get("labels", {}).items()
             and not others.items() & thing["metadata"].get("labels", {}).items()
             and all(_field(thing, name) == value for name, value in fields.items())
@@ -177,6 +177,12 @@ class Api:
             else:
                 del self.objects[request.path]
         return 200, {"kind": "Status", "status": "Success"}
+
+
+def _collection(path, asked):
+    """Of an object, as it was asked for: in its namespace, or in all of them."""
+    collection = path.rpartition("/")[0]
+    return collection if "/namespaces/" in asked else re.sub("/namespaces/[^/]+(?=/)", "", collection)
 
 
 def dry(request):

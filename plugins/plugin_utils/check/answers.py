@@ -196,7 +196,7 @@ def _malformed(text: str) -> Error:
 def _unfit(text: str) -> Error:
     return Error(
         text + ". Correct the labels, name another column (check_labels) or output (check_output), or set check_tolerance if the"
-        " answers are values", "dataset_invalid",
+        " answers are values", "dataset_mismatch",
     )
 
 

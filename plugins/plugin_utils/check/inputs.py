@@ -111,7 +111,7 @@ def _column(dataset: Dataset, name: str, number: int) -> Array:
     if number != STRING and array.dtype.kind == "O" and name in dataset.odd:
         raise Error(
             "the model wants numbers, and the column %s holds something else: %s. Mend that line, or send another column"
-            " (check_inputs)" % (name, dataset.odd[name]), "dataset_invalid",
+            " (check_inputs)" % (name, dataset.odd[name]), "dataset_mismatch",
         )
     return array
 
@@ -337,5 +337,5 @@ def _mismatch(name: str, signature_name: str, have: Array, kind: str, sizes: Siz
             name, signature_name, "string" if have.dtype.kind == "O" else have.dtype.name, list(have.shape),
             kind, "of any shape" if sizes is None else sizes, "; " + why if why else "",
         ),
-        "dataset_invalid",
+        "dataset_mismatch",
     )

@@ -3,7 +3,7 @@
 """How a model wants to be asked: which signature with which inputs, which output is compared, how many tests in a request.
 
 Everything that does not fit is said here, before a request is sent. The code of the Error says what is to be mended: option_invalid
-and dataset_invalid are none of the model's, and no version is taken back for them.
+and dataset_invalid are none of the model's, and no version is taken back for them. Of a dataset_mismatch, either may be wrong.
 """
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def _refuse_incomparable(
     if text and kind != STRING:
         raise Error(
             "%s of signature %s is %s, and the column %s (check_labels) is text (%s): the labels have to be class numbers"
-            % (output, signature_name, type_name(kind), labels, _words(dataset, cast(str, labels))), "dataset_invalid",
+            % (output, signature_name, type_name(kind), labels, _words(dataset, cast(str, labels))), "dataset_mismatch",
         )
 
 

@@ -18,6 +18,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api impor
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.helm_chart import Chart
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.sync import leaves
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.workload import Workload
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet import health
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.info import address_of, service_of
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.preflight import look
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.release import Release
@@ -129,11 +130,7 @@ def _sick(release: Release, results: Sequence[Mapping[str, Any]]) -> Iterator[st
     deployment = release.deployment()
     if deployment is None:
         return
-    now = scale.counts(deployment)
-    if now["ready"] < now["replicas"]:
-        yield "%d of %d ready" % (now["ready"], now["replicas"])
-    if results and not results[0]["passed"]:
-        yield "the last check failed (%s): %s" % (results[0]["at"], results[0]["message"])
+    yield from health.sick(deployment, results)
 
 
 def _nothing(sentence: str) -> None:

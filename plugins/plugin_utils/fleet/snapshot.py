@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Set
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -36,12 +37,32 @@ class Answer:
         self.data = json.dumps(data).encode()
 
 
+class Listed:
+    """The objects of a collection."""
+
+    def __init__(self, by_name: dict[str, Object]):
+        self.by_name = by_name
+        self.by_label: dict[tuple[str, str], list[Object]] = defaultdict(list)
+        for item in by_name.values():
+            for label in _labels(item):
+                self.by_label[label].append(item)
+
+    def having(self, labels: Collection[tuple[str, str]]) -> list[Object]:
+        """Looked for among those with the rarest of the labels: a fleet has as many questions as objects."""
+        few = min((self.by_label.get(label, []) for label in labels), key=len, default=list(self.by_name.values()))
+        return [item for item in few if _labels(item) >= set(labels)]
+
+
+def _labels(item: Object) -> Set[tuple[str, str]]:
+    return (item["metadata"].get("labels") or {}).items()
+
+
 class Snapshot:
     """Takes the place of an ApiClient's pool of connections. What it has not listed, and what changes something, it hands on."""
 
     def __init__(self, pool: Any):
         self.pool = pool
-        self.lists: dict[str, dict[str, Object] | None] = {}  # by collection: objects by name; None where listing is not allowed
+        self.lists: dict[str, Listed | None] = {}  # by collection; None where listing is not allowed
         self.answers: dict[str, Any] = {}  # to GETs of anything else
         self.date: dict[str, str] = {}
 
@@ -63,12 +84,13 @@ class Snapshot:
         """All objects of a kind that were listed until now."""
         for collection, items in self.lists.items():
             if collection.endswith("/" + kind):
-                yield from (items or {}).values()
+                yield from items.by_name.values() if items else ()
 
-    def _listed(self, server: str, found: re.Match[str], options: Any) -> dict[str, Object] | None:
+    def _listed(self, server: str, found: re.Match[str], options: Any) -> Listed | None:
         collection = found["collection"]
         if collection not in self.lists:
-            self.lists[collection] = self._list(server + collection, *SELECTORS.get(found["kind"], ("", "")), options)
+            items = self._list(server + collection, *SELECTORS.get(found["kind"], ("", "")), options)
+            self.lists[collection] = None if items is None else Listed(items)
         return self.lists[collection]
 
     def _list(self, url: str, whole: str, names: str, options: Any) -> dict[str, Object] | None:
@@ -89,18 +111,18 @@ class Snapshot:
         return items
 
 
-def _answer(items: dict[str, Object], found: re.Match[str], query: Mapping[str, str]) -> tuple[int, Object] | None:
+def _answer(items: Listed, found: re.Match[str], query: Mapping[str, str]) -> tuple[int, Object] | None:
     """(status, body), None where the list does not tell."""
     name = found["name"]
     if name is not None:
-        return (200, items[name]) if name in items else (404, MISSING)
+        return (200, items.by_name[name]) if name in items.by_name else (404, MISSING)
     if set(query) - {"labelSelector"}:
         return None
     wanted = [pair.partition("=") for pair in query.get("labelSelector", "").split(",") if pair]
     if any(not equals or "!" in key for key, equals, _value in wanted):
         return None
     labels = {(key, value.lstrip("=")) for key, _equals, value in wanted}
-    there = [item for item in items.values() if labels <= (item["metadata"].get("labels") or {}).items()]
+    there = items.having(labels)
     if found["kind"] in SELECTORS and "data" not in (latest(there) or {"data": None}):
         return None  # the newest is one that was given up
     return 200, {"kind": "List", "items": there}

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible.template import Templar
@@ -51,9 +51,17 @@ class Fleet:
             raise Wrong(problems)
         return settings
 
-    def releases(self) -> set[tuple[str, str]]:
-        """(namespace, name) of all releases, as far as they can be told."""
-        found = (self._values(host, ("serving_namespace", "serving_release")) for host in self.hosts)
+    def named(self, host: str, names: Sequence[str]) -> dict[str, Any]:
+        """The settled values of these variables; an Error with what is wrong in them."""
+        settled = self.settled[host]
+        values = {name: settled(name) for name in names}
+        if not settled.sound(*names):
+            raise Wrong(settled.problems)
+        return values
+
+    def releases(self, hosts: Iterable[str]) -> set[tuple[str, str]]:
+        """(namespace, name) of their releases, as far as they can be told."""
+        found = (self._values(host, ("serving_namespace", "serving_release")) for host in hosts)
         return {(values[0], values[1]) for values in found if values}
 
     def _alike(self, host: str, names: tuple[str, ...]) -> list[str]:

@@ -73,10 +73,7 @@ def from_text(text: str, model: Model) -> Config:
 
     A base path of None is not compared.
     """
-    try:
-        found = text_format.Parse(text, messages().ModelServerConfig()).model_config_list.config
-    except text_format.ParseError as error:
-        raise _foreign("in line %s" % error) from error
+    found = _parsed(text)
     entries = {entry.name: entry for entry in found}
     for entry in found:
         if entry.name not in (model.name, canary_name(model.name)):
@@ -91,6 +88,21 @@ def from_text(text: str, model: Model) -> Config:
     if len(entries) != len(found) or not versions or len(canary) > 1 or set(labels) != {LABEL}:
         raise _foreign("it does not say which versions of %s are served, and which one is %s" % (model.name, LABEL))
     return Config(versions, labels[LABEL], canary[0] if canary else None)
+
+
+def model_name(text: str) -> str:
+    """Of a config that was written here."""
+    labelled = [entry.name for entry in _parsed(text) if LABEL in entry.version_labels]
+    if len(labelled) != 1:
+        raise _foreign("it does not say which model has the label %s" % LABEL)
+    return str(labelled[0])
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return text_format.Parse(text, messages().ModelServerConfig()).model_config_list.config
+    except text_format.ParseError as error:
+        raise _foreign("in line %s" % error) from error
 
 
 def _versions(entries: Mapping[str, Any], name: str) -> tuple[int, ...]:

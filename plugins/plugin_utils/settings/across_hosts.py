@@ -10,7 +10,11 @@ from typing import Any
 SHOWN = 5  # models in a message
 
 # What makes a thing of these names the model's own: the other variables that it is looked for by.
-WITH = {"serving_release": ("serving_namespace",), "model_base_path": ("model_nas_server",)}
+CLUSTER = ("serving_kubeconfig", "serving_context")
+WITH = {
+    "serving_release": ("serving_namespace", *CLUSTER), "volume_name": CLUSTER, "model_base_path": ("model_nas_server",),
+    **{section + "_release": (section + "_namespace", *CLUSTER) for section in ("volume", "scaling", "check")},
+}
 
 
 def in_common(
@@ -41,12 +45,19 @@ def _of_one_model(
     if together:
         own = {"serving": "serving_release", "volume": "volume_name", "model": "model_base_path"}
         yield from (variable for section, variable in own.items() if section in settled)
+        yield from (section + "_release" for section in ("volume", "scaling", "check") if _of_another_release(settled, section))
     if check.get("report") and not check["report"].endswith("/"):
         yield "check_report"
     if check.get("golden") and (records or check.get("record")):
         yield "check_golden"
     if together and model.get("archive") and "model_archive" in launched:
         yield "model_archive"
+
+
+def _of_another_release(settled: Mapping[str, Mapping[str, Any]], section: str) -> bool:
+    """Than the model's own, of which is said enough."""
+    names = [[settled.get(one, {}).get(field) for field in ("release", "namespace")] for one in (section, "serving")]
+    return None not in names[0] + names[1] and names[0] != names[1]
 
 
 def _said(variable: str, settled: Mapping[str, Mapping[str, Any]], models: list[str]) -> str:
@@ -57,6 +68,9 @@ def _said(variable: str, settled: Mapping[str, Mapping[str, Any]], models: list[
         " a model_name, serving_release or serving_namespace of its own." % settled.get("serving", {}).get("namespace"),
         "volume_name": "a PersistentVolume has no namespace, and each would take the other's. Give each a volume_name of its own.",
         "model_base_path": "the versions of each would lie among the other's. Give each a model_base_path of its own.",
+        "volume_release": "the volume of each would be for the same claim. Leave it out, and it is serving_release.",
+        "scaling_release": "each would scale the same Deployment. Leave it out, and it is serving_release.",
+        "check_release": "the results of each would be kept in the same ConfigMap. Leave it out, and it is serving_release.",
         "check_report": "each would write over the other. Use a folder, whose name ends in /, and each gets a page of its own in"
         " it.",
         "check_golden": "each would write over the other. Give each a file of its own, such as check_golden: %s"

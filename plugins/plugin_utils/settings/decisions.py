@@ -18,7 +18,7 @@ TELLING = frozenset({
     # The check came to a verdict.
     "error_rate_exceeded", "agreement_too_low", "worse_than_stable", "too_slow",
     # It takes or gives other things than its tests.
-    "signature_mismatch", "signature_missing", "malformed_reply", "unsupported_type", "malformed_tensor",
+    "signature_mismatch", "signature_missing", "dataset_mismatch", "malformed_reply", "unsupported_type", "malformed_tensor",
     # It does not load, or an older one answers in its place.
     HANGS, "wrong_version",
 })

@@ -152,6 +152,8 @@ class Serving:
     """Steps 3 and 4: the release, and what it serves."""
 
     namespace: str = variable(NAMESPACE, "default")
+    kubeconfig: str = variable(Text(), "")
+    context: str = variable(Text(), "")
     model_name: str = variable(MODEL, lambda of: of("model_name"))
     release: str = variable(RELEASE, lambda of: names.release_name(of("model_name")))
     gpu: bool = variable(YesNo(), lambda of: of("gpu"))

@@ -31,7 +31,8 @@ def plan(api, tmp_path):
 
     def run(published=None, limit=None, tags=("all",), **models):
         hosts = Hostvars({"nas-node": {}, **{name: {**COMPLETE, **given} for name, given in models.items()}})
-        return api.run("fleet_plan", chart=str(CHART), looks=[{"models": published}] if published else None, file=str(tmp_path / "plan.json"), task_vars={
+        looks = [{"models": published}] if published else None
+        return api.run("fleet_plan", chart=str(CHART), looks=looks, file=str(tmp_path / "plan.json"), task_vars={
             "hostvars": hosts, "ansible_play_hosts_all": limit or sorted(models), "groups": {"models": sorted(models)},
             "ansible_run_tags": tags})
     return run
@@ -76,6 +77,7 @@ def test_what_belongs_to_no_model(plan, api):
     assert plan(other={})["unmanaged"] == ["default/mnist-deploy"]
     assert plan(other={}, mnist={})["unmanaged"] == []
     assert plan(other={}, mnist={}, limit=["other"])["unmanaged"] == []
+    assert plan(other={}, mnist={"scaling_replicas": "two"})["unmanaged"] == [], "of one whose variables are wrong"
 
 
 def test_a_file_that_cannot_be_written(api, plan, tmp_path):

@@ -117,13 +117,13 @@ def test_casts_that_keep_the_values(values, number, sent):
 ])
 def test_casts_that_would_change_a_value(values, number, says):
     shown = refused(dataset(x=values, y=[0, 1]), {"x": tensor_info(number, -1)})
-    assert shown.code == "dataset_invalid" and says in shown.message
+    assert shown.code == "dataset_mismatch" and says in shown.message
     assert shown.message.startswith("input x of signature predict_images: ")
 
 
 @pytest.mark.parametrize(("values", "number", "code", "says"), [
-    (texts(b"a", b"b"), FLOAT, "dataset_invalid", "the dataset has string [2], the model wants float32 [-1]"),
-    ([1, 2], STRING, "dataset_invalid", "the dataset has int64 [2], the model wants string [-1]"),
+    (texts(b"a", b"b"), FLOAT, "dataset_mismatch", "the dataset has string [2], the model wants float32 [-1]"),
+    ([1, 2], STRING, "dataset_mismatch", "the dataset has int64 [2], the model wants string [-1]"),
 ])
 def test_text_and_numbers(values, number, code, says):
     error = refused(dataset(x=values, y=[0, 1]), {"x": tensor_info(number, -1)})
@@ -199,7 +199,7 @@ def test_shapes_that_hold_the_same(have, wanted, sent):
 ])
 def test_shapes_that_would_be_padded_cut_or_turned(have, wanted):
     error = refused(dataset(x=numpy.zeros((3,) + have), y=[0, 1, 2]), {"x": tensor_info(DOUBLE, *wanted)})
-    assert error.code == "dataset_invalid" and error.message.startswith("input x of signature predict_images: ")
+    assert error.code == "dataset_mismatch" and error.message.startswith("input x of signature predict_images: ")
     assert "the dataset has float64 %s, the model wants float64 %s" % ([3, *have], list(wanted)) in error.message
 
 

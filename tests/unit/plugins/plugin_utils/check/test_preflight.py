@@ -129,16 +129,16 @@ def test_an_input_that_the_model_has_a_default_for(look):
 
 
 @pytest.mark.parametrize(("known", "options", "code", "says"), [
-    (signatures("float32[-1,2]"), {}, "dataset_invalid",
+    (signatures("float32[-1,2]"), {}, "dataset_mismatch",
      "the labels are 0 to 2 (3 different ones), and output scores of signature predict_images has the classes 0 to 1: 1 of 3 tests"
      " can never be answered right. Correct the labels, name another column (check_labels) or output (check_output), or set"
      " check_tolerance if the answers are values."),
-    (signatures("float32[-1,1]"), {}, "dataset_invalid", "has the classes 0 to 1"),
-    (signatures("float32[-1]"), {}, "dataset_invalid", "has the classes 0 to 1"),
-    (signatures("float32[-1,2]", method="classify"), {}, "dataset_invalid", "has the classes 0 to 1"),
-    (signatures(), {"labels": "below"}, "dataset_invalid", "the labels are -1 to 1 (3 different ones)"),
-    (signatures(method="classify"), {"labels": "text"}, "dataset_invalid", "the labels are text, and output scores"),
-    (signatures(images="uint8[-1,5]"), {}, "dataset_invalid", "input images of signature predict_images: the dataset has uint8"),
+    (signatures("float32[-1,1]"), {}, "dataset_mismatch", "has the classes 0 to 1"),
+    (signatures("float32[-1]"), {}, "dataset_mismatch", "has the classes 0 to 1"),
+    (signatures("float32[-1,2]", method="classify"), {}, "dataset_mismatch", "has the classes 0 to 1"),
+    (signatures(), {"labels": "below"}, "dataset_mismatch", "the labels are -1 to 1 (3 different ones)"),
+    (signatures(method="classify"), {"labels": "text"}, "dataset_mismatch", "the labels are text, and output scores"),
+    (signatures(images="uint8[-1,5]"), {}, "dataset_mismatch", "input images of signature predict_images: the dataset has uint8"),
     (signatures("dtype101[-1,3]"), {}, "signature_mismatch", "is a reference to float32: the check needs numbers or text."),
     (signatures(), {"signature": "other"}, "option_invalid", "no signature 'other'"),
     ({"a": 3}, {}, "option_invalid", "signatures are not as model_publish returns them"),

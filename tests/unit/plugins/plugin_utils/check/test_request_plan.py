@@ -137,7 +137,7 @@ def test_text_labels_need_text_answers():
     data = dataset(x=[1.0, 2.0], y=texts(b"cat", b"dog"))
     assert made(data, {"x": tensor_info(FLOAT, -1)}, {"names": tensor_info(STRING, -1)}).output == "names"
     error = refused(data, {"x": tensor_info(FLOAT, -1)}, SCORES)
-    assert error.code == "dataset_invalid" and "the column y (check_labels) is text" in error.message
+    assert error.code == "dataset_mismatch" and "the column y (check_labels) is text" in error.message
 
 
 def test_labels():

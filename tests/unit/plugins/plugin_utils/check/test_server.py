@@ -91,7 +91,7 @@ def test_the_threshold(ask, refused):
 def test_labels_that_fit_no_class_are_not_the_models_mistakes(refused, tmp_path):
     server = ModelServer()
     error = refused(server, dataset=idx_files.write(tmp_path, labels=numpy.arange(100) % 10 + 1))
-    assert error.code == "dataset_invalid" and not server.requests
+    assert error.code == "dataset_mismatch" and not server.requests
     assert ": the labels are 1 to 10 (10 different ones), and output scores of signature predict_images has the classes 0 to 9: 10" \
         " of 100 tests can never be answered right; they count from 1 and the model from 0, so take 1 from each label. Correct" \
         " the labels" in error.message
@@ -304,11 +304,11 @@ IMAGES, SCORES = tensor_info(FLOAT, -1, 784), tensor_info(FLOAT, -1, 10)
 
 
 @pytest.mark.parametrize(("inputs", "outputs", "options", "code", "says"), [
-    ({"images": tensor_info(STRING, -1)}, {"scores": SCORES}, {}, "dataset_invalid",
+    ({"images": tensor_info(STRING, -1)}, {"scores": SCORES}, {}, "dataset_mismatch",
      "dataset has uint8 [100, 28, 28], the model wants string [-1]"),
-    ({"images": tensor_info(FLOAT, -1, 1024)}, {"scores": SCORES}, {}, "dataset_invalid",
+    ({"images": tensor_info(FLOAT, -1, 1024)}, {"scores": SCORES}, {}, "dataset_mismatch",
      "has uint8 [100, 28, 28], the model wants float32 [-1, 1024]"),
-    ({"images": tensor_info(FLOAT, -1, 28, 28, 3)}, {"scores": SCORES}, {}, "dataset_invalid",
+    ({"images": tensor_info(FLOAT, -1, 28, 28, 3)}, {"scores": SCORES}, {}, "dataset_mismatch",
      "the model wants float32 [-1, 28, 28, 3]"),
     ({"images": IMAGES, "k": tensor_info(FLOAT)}, {"scores": SCORES}, {}, "option_invalid",
      "wants one value for a whole request of k (float32)"),

@@ -47,6 +47,14 @@ def test_page_after_page(api, seen, monkeypatch):
     assert [pod["metadata"]["name"] for pod in cluster_api.get(api.client, CORE + "pods", labelSelector="a=3")["items"]] == ["more-3"]
 
 
+def test_of_two_labels_both_count(api, seen):
+    for number, labels in enumerate(({"a": "1", "b": "1"}, {"a": "1", "b": "2"}, {"a": "2", "b": "1"}, {"a": "2"})):
+        api.add(CORE + "pods/more-%d" % number, metadata={"labels": labels})
+    for selector, names in (("a=1,b=1", ["more-0"]), ("b=1,a=2", ["more-2"]), ("a=1,c=1", []), ("a=2", ["more-2", "more-3"])):
+        found = cluster_api.get(api.client, CORE + "pods", labelSelector=selector)["items"]
+        assert [pod["metadata"]["name"] for pod in found] == names
+
+
 def test_the_newest_revision_of_a_release(api, seen):
     assert Store(api.client, "default", "mnist-deploy").read()[0] == api.objects[RECORD]
     assert Store(api.client, "default", "other").read() == (None, 0)

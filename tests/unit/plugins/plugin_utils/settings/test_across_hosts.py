@@ -64,10 +64,10 @@ OWN = {
 
 
 @pytest.mark.parametrize(("section", "compared", "says"), [
-    ("serving", "serving_release serving_namespace",
+    ("serving", "serving_release serving_namespace serving_kubeconfig serving_context",
      "serving_release is blue for mnist, cifar: in namespace team-a they would be one release, and each would put its model in the"
      " other's place. Give each a model_name, serving_release or serving_namespace of its own."),
-    ("volume", "volume_name",
+    ("volume", "volume_name serving_kubeconfig serving_context",
      "volume_name is team-a-blue for mnist, cifar: a PersistentVolume has no namespace, and each would take the other's. Give each"
      " a volume_name of its own."),
     ("model", "model_base_path model_nas_server",
@@ -79,6 +79,22 @@ def test_one_thing_of_two_models(section, compared, says):
     assert common(settled, "mnist", "cifar", together=True) == ({compared.split()[0]: says}, [compared])
     assert common(settled, "mnist", together=True) == ({}, [compared])
     assert common(settled, "mnist", "cifar") == ({}, []), "to see or remove it"
+
+
+@pytest.mark.parametrize(("section", "says"), [
+    ("volume", "the volume of each would be for the same claim"), ("scaling", "each would scale the same Deployment"),
+    ("check", "the results of each would be kept in the same ConfigMap"),
+])
+def test_one_section_that_is_of_another_release(section, says):
+    settled = {"serving": OWN["serving"], section: {"release": "green", "namespace": "team-a", "name": "v", "golden": "", "report": ""}}
+    found, asked = common(settled, "mnist", "cifar", together=True)
+    assert says in found[section + "_release"]
+    assert "%s_release %s_namespace serving_kubeconfig serving_context" % (section, section) in asked
+    assert common(settled, "mnist", together=True)[0] == {}
+    settled[section].update(OWN["serving"])
+    assert section + "_release" not in common(settled, "mnist", "cifar", together=True)[0], "said of the release"
+    del settled["serving"]
+    assert section + "_release" not in common(settled, "mnist", "cifar", together=True)[0], "a role that is run alone"
 
 
 def test_a_volume_that_is_the_releases_is_not_said_again():

@@ -1,6 +1,7 @@
 """Names of Kubernetes objects are the tutorial's, and fit whatever the model is called."""
 from __future__ import annotations
 
+import itertools
 import random
 import re
 import string
@@ -149,3 +150,14 @@ def test_one_that_somebody_set_is_named_with_its_variable(variable, value):
         of_host("mnist", **{variable: value})
     assert caught.value.message.startswith("%s is %r: use " % (variable, value)) and "inventory" not in caught.value.message
     assert list(caught.value.problems) == [variable]
+
+
+def test_releases_of_other_names_share_nothing():
+    """Of each kind no ending is another's: so two names of objects are the same only where the releases are."""
+    kinds = {
+        "Deployment": ["deployment"], "Service": ["service"], "PersistentVolumeClaim": ["claim"],
+        "ConfigMap": ["parameters", "model_config", "check"]}
+    endings = object_names("")
+    assert {name for names in kinds.values() for name in names} == set(endings) - {"selector"}
+    for names in kinds.values():
+        assert not [pair for pair in itertools.permutations(names, 2) if endings[pair[0]].endswith(endings[pair[1]])]
