@@ -12,11 +12,13 @@ from typing import Any
 from ansible import constants
 from ansible.errors import AnsibleConnectionFailure
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.look import file_sha256
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Request, checksum_mismatch, given
+from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import public, public_all, secrets
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, Options, failed, show_more
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.failures import brief
 
@@ -50,6 +52,7 @@ class NodeAction(ActionBase):
             answer = brief(self.act(options, self.request(checked.validated_parameters)))
         except Error as error:
             answer = failed(error)
+        answer = remove_values(answer, set(secrets(self._task.args)))
         show_more(self._name(), answer)
         return answer
 
@@ -115,6 +118,14 @@ class NodeAction(ActionBase):
                 " one beside it and set ansible_python_interpreter of that host, or name another model_node."
                 % (self._name(), *version, *floor), "node_python_old", python="%d.%d" % version,
             )
+
+
+def readable(options: Options) -> tuple[Options, str | None]:
+    """(options of model_publish as everybody may read them, the whole URL of the archive if that is not among them). The node needs
+    no more of the dataset, which the controller reads."""
+    url = options.get("archive") or ""
+    shown = {**options, **{name: public_all(options[name]) for name in ("archive", "warmup_dataset") if name in options}}
+    return shown, None if public(url) == url else url
 
 
 def archive_sha256(path: str, wanted: str | None) -> str:

@@ -29,3 +29,10 @@ def test_by_node():
     assert [(one["node"], [model["name"] for model in one["models"]]) for one in found] == [("a", ["m2"]), ("b", ["m1", "m3"])]
     assert found[0]["models"][0]["version"] == 3 and found[0]["models"][0]["base_path"] == "/serving/model/m2"
     assert "version" not in found[1]["models"][0] and "checksum" not in found[1]["models"][0]
+
+
+def test_what_signs_a_url_is_in_no_items_of_a_loop():
+    signed = record("m1", "a", model_archive="http://h/m.tar.gz?sig=secret", check_dataset="http://me:secret@h/x.csv", model_warmup=3)
+    request = nas.request("m1", signed)
+    assert "archive" not in request and request["warmup_dataset"] == "http://h/x.csv" and "secret" not in repr(request)
+    assert nas.request("m2", record("m2", "a"))["archive"] == "http://h/m.tar.gz"
