@@ -52,9 +52,9 @@ class NodeAction(ActionBase):
             answer = brief(self.act(options, self.request(checked.validated_parameters)))
         except Error as error:
             answer = failed(error)
-        answer = remove_values(answer, set(secrets(self._task.args)))
-        show_more(self._name(), answer)
-        return answer
+        shown: Answer = remove_values(answer, set(secrets(self._task.args)))
+        show_more(self._name(), shown)
+        return shown
 
     def _discover_quietly(self) -> None:
         """Where nobody names the host's Python, the same one is discovered, without a warning at each run: any that is there does."""
@@ -124,7 +124,7 @@ def readable(options: Options) -> tuple[Options, str | None]:
     """(options of model_publish as everybody may read them, the whole URL of the archive if that is not among them). The node needs
     no more of the dataset, which the controller reads."""
     url = options.get("archive") or ""
-    shown = {**options, **{name: public_all(options[name]) for name in ("archive", "warmup_dataset") if name in options}}
+    shown = {name: public_all(value) if name in ("archive", "warmup_dataset") else value for name, value in options.items()}
     return shown, None if public(url) == url else url
 
 
