@@ -14,6 +14,7 @@ import io
 import json
 import os
 import random
+import shutil
 import statistics
 import subprocess
 import sys
@@ -103,6 +104,10 @@ def note(number, side, measured):
 
 def measured(size, rounds):
     """The ratios of one size, {side: median}."""
+    free = shutil.disk_usage(LAB).free
+    if free < 3 * size:  # the archive where it is downloaded from, and both it and what is in it on the NAS, which lies here too
+        sys.exit("%s has %d MB free, and %d MB of weights take %d: make room, or leave them out (--large-rounds 0)" % (
+            LAB, free >> 20, size >> 20, 3 * size >> 20))
     name = "bench-publish-%d.tar.gz" % size
     path = LAB / "www" / name
     try:
