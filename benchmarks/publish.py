@@ -47,6 +47,8 @@ def node(command, stdin=None):
 class Weights(io.RawIOBase):
     """`size` bytes of float32 that are spread as weights are: the exponent repeats, the fraction does not."""
 
+    EXPONENTS = bytes(b & 0x80 | 0x3C | b & 1 for b in range(256))  # of any byte
+
     def __init__(self, size):
         self.left, self.chance = size, random.Random(size)
 
@@ -54,7 +56,7 @@ class Weights(io.RawIOBase):
         size = min(size, self.left)
         self.left -= size
         data = bytearray(self.chance.randbytes(size))
-        data[3::4] = bytes(b & 0x80 | 0x3C | b & 1 for b in data[3::4])
+        data[3::4] = data[3::4].translate(self.EXPONENTS)
         return bytes(data)
 
 
