@@ -80,6 +80,12 @@ def test_a_file_that_is_a_folder_too(tmp_path, files):
     assert "twice" in refused(tmp_path, tar(files)).message
 
 
+@pytest.mark.parametrize("folder", ["a", "a/b"])
+def test_a_file_and_then_a_folder_of_its_name(tmp_path, folder):
+    """With nothing in it, which would be refused for its own name."""
+    assert "twice" in refused(tmp_path, tar({"a": b"1"}, links=[(folder, "", tarfile.DIRTYPE)])).message
+
+
 def test_twice_the_same(tmp_path):
     data = tar({"a": b"1"}, "w")[:1024] + tar({"a": b"2"}, "w")
     assert "twice" in refused(tmp_path, data).message
