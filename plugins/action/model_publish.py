@@ -13,11 +13,11 @@ from ansible.errors import AnsibleError
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import warmup
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import PUBLISH, PUBLISH_RULES, Request
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import PUBLISH, PUBLISH_RULES, Request, readable
 from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import public_all
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import dataset, signatures
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, Options, require
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.node_action import NodeAction, archive_sha256, readable
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.node_action import NodeAction, archive_sha256
 
 
 class ActionModule(NodeAction):

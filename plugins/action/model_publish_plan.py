@@ -10,10 +10,10 @@ from ansible.errors import AnsibleError
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.looks import PLAN, failed
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Archive, checksum
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Archive, checksum, readable
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, Options
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet.wanted import Fleet
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.node_action import NodeAction, archive_sha256, readable
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.node_action import NodeAction, archive_sha256
 
 
 class ActionModule(NodeAction):

@@ -18,7 +18,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.look import file_sha256
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Request, checksum_mismatch, given
-from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import public, public_all, secrets
+from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import secrets
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, Options, failed, show_more
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.failures import brief
 
@@ -118,14 +118,6 @@ class NodeAction(ActionBase):
                 " one beside it and set ansible_python_interpreter of that host, or name another model_node."
                 % (self._name(), *version, *floor), "node_python_old", python="%d.%d" % version,
             )
-
-
-def readable(options: Options) -> tuple[Options, str | None]:
-    """(options of model_publish as everybody may read them, the whole URL of the archive if that is not among them). The node needs
-    no more of the dataset, which the controller reads."""
-    url = options.get("archive") or ""
-    shown = {name: public_all(value) if name in ("archive", "warmup_dataset") else value for name, value in options.items()}
-    return shown, None if public(url) == url else url
 
 
 def archive_sha256(path: str, wanted: str | None) -> str:

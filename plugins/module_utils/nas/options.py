@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import HIDDEN, ascii_netloc, public
+from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import HIDDEN, ascii_netloc, public, public_all
 
 Spec = Dict[str, Dict[str, Any]]
 Options = Dict[str, Any]
@@ -177,6 +177,14 @@ class Request:
         self.reason = " ".join(options["reason"].split())
         self.target = None if options["target"] is None else version_number(options["target"], "target of model_versions")
         self.acts = bool(self.withdraw or self.keep or self.checked or self.target)  # or does it only look?
+
+
+def readable(options: Options) -> Tuple[Options, Optional[str]]:
+    """(options of model_publish as everybody may read them, the whole URL of the archive if that is not among them). The node needs
+    no more of the dataset, which the controller reads."""
+    url = options.get("archive") or ""
+    shown = {name: public_all(value) if name in ("archive", "warmup_dataset") else value for name, value in options.items()}
+    return shown, None if public(url) == url else url
 
 
 def given(options: Options) -> Options:

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import readable
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet.wanted import Settings
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.node_action import readable
 
 # Options of model_publish that are variables of the model; of the check those that warm-up samples come from.
 OF_THE_MODEL = (
