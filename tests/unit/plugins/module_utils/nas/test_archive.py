@@ -98,6 +98,13 @@ def test_bombs_are_stopped_while_unpacking(tmp_path, pack):
     assert sum(path.stat().st_size for path in (tmp_path / "into").iterdir()) <= 4 << 20
 
 
+@pytest.mark.parametrize("pack", [tar, zipped])
+def test_of_what_is_announced_as_too_large_nothing_is_written(tmp_path, monkeypatch, pack):
+    monkeypatch.setattr(_archive, "CHUNK", 1000)
+    assert refused(tmp_path, pack({"a": b"1" * 10, "big": b"2" * 3000}), 2000).code == "archive_too_large"
+    assert {path.name: path.stat().st_size for path in (tmp_path / "into").iterdir()} == {"a": 10, "big": 0}
+
+
 def test_many_small_files_count_together(tmp_path):
     assert refused(tmp_path, tar({"f%d" % number: bytes(100) for number in range(20)}), 1000).code == "archive_too_large"
 
