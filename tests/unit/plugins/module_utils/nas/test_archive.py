@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
 import io
 import itertools
+import lzma
 import os
 import random
 import tarfile
@@ -152,6 +154,13 @@ def test_a_single_read_has_a_limit(size, allowed):
     else:
         with pytest.raises(tarfile.ReadError):
             limited.read(size)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_stream_that_comes_letter_by_letter(pack):
+    """What is packed gives nothing for a while, and is not cut off for that."""
+    stream, wrapping = packing.unwrapped(packing.Forward(iter([*(bytes([b]) for b in pack(b"words")), b""]).__next__))
+    assert stream.read(5) == b"words" and len(wrapping) == 1
 
 
 def test_a_stream_goes_forward_only():
