@@ -14,6 +14,7 @@ import io
 import json
 import os
 import random
+import shutil
 import statistics
 import subprocess
 import sys
@@ -46,6 +47,8 @@ def node(command, stdin=None):
 class Weights(io.RawIOBase):
     """`size` bytes of float32 that are spread as weights are: the exponent repeats, the fraction does not."""
 
+    EXPONENTS = bytes(b & 0x80 | 0x3C | b & 1 for b in range(256))  # of any byte
+
     def __init__(self, size):
         self.left, self.chance = size, random.Random(size)
 
@@ -53,7 +56,7 @@ class Weights(io.RawIOBase):
         size = min(size, self.left)
         self.left -= size
         data = bytearray(self.chance.randbytes(size))
-        data[3::4] = bytes(b & 0x80 | 0x3C | b & 1 for b in data[3::4])
+        data[3::4] = data[3::4].translate(self.EXPONENTS)
         return bytes(data)
 
 
@@ -103,6 +106,10 @@ def note(number, side, measured):
 
 def measured(size, rounds):
     """The ratios of one size, {side: median}."""
+    free = shutil.disk_usage(LAB).free
+    if free < 3 * size:  # the archive where it is downloaded from, and both it and what is in it on the NAS, which lies here too
+        sys.exit("%s has %d MB free, and %d MB of weights take %d: make room, or leave them out (--large-rounds 0)" % (
+            LAB, free >> 20, size >> 20, 3 * size >> 20))
     name = "bench-publish-%d.tar.gz" % size
     path = LAB / "www" / name
     try:

@@ -49,7 +49,7 @@ class ActionModule(ControllerAction):
             known = others.releases(elsewhere.get(found.cluster, ())) | fleet.releases(wrong)
             unmanaged += plan.unmanaged(seen.seen("deployments"), its, known)
         rows.sort(key=lambda row: fleet.hosts.index(row.model))
-        run, check = plan.chosen(rows, self.task_vars.get("ansible_limit") or "", self.task_vars["ansible_run_tags"])
+        run, check = plan.chosen(rows, self.task_vars.get("ansible_limit") or "", self.task_vars.get("ansible_run_tags") or ("all",))
         one = [row.model for row in rows if row.model not in run] if len(rows) == 1 else []  # which is shown, also if nothing is asked
         answer = {
             "models": {row.model: _shown(row) for row in rows},

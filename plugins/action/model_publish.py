@@ -13,7 +13,8 @@ from ansible.errors import AnsibleError
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import warmup
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import PUBLISH, PUBLISH_RULES, Request
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import PUBLISH, PUBLISH_RULES, Request, readable
+from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import public_all
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import dataset, signatures
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, Options, require
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.node_action import NodeAction, archive_sha256
@@ -28,6 +29,8 @@ class ActionModule(NodeAction):
         if request.archive and request.archive.kind == "controller" and options.get("state") != "absent":
             path, digest = self._archive(options["archive"], request.checksum)
             options = {**options, "archive": path, "checksum": "sha256:" + digest}
+        options, url = readable(options)
+        options = {**options, "archive_url": url} if url else options
         answer: Answer = self.on_node(options)
         needs = answer.get("needs") or []
         if "warmup" in needs:
@@ -77,7 +80,7 @@ class ActionModule(NodeAction):
                 raise
             raise Error(
                 "model_warmup is %d, and the dataset %s has %d images: lower it."
-                % (request.warmup, request.warmup_dataset, error.details["have"]), error.code,
+                % (request.warmup, public_all(request.warmup_dataset), error.details["have"]), error.code,
             ) from None
         pictures = sorted(data.pictures)
         if "images" not in data.columns and len(pictures) != 1:

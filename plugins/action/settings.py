@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
+from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import public_all
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, ControllerAction, Options
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.across_hosts import in_common
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.host_variables import HostVariables
@@ -29,4 +30,4 @@ class ActionModule(ControllerAction):
         problems.update(in_common(settled, variables.alike, variables.launched(), options["records"], together))
         if problems:
             raise Wrong(problems)
-        return {"settings": settled}
+        return {"settings": public_all(settled)}

@@ -38,12 +38,17 @@ options:
     default: present
   archive:
     description:
-      - C(http://) or C(https://) URL, C(file:///PATH) on the target, or a path on the controller.
+      - C(http://) or C(https://) URL, C(file:///PATH) on the target, or a path on the controller. A URL may have C(USER:PASSWORD@)
+        in it, or be signed. What opens doors is shown and recorded nowhere, and C(...) stands for it in the query. Without it, it
+        is the same archive.
       - C(.tar), packed with gzip, bzip2, xz, zstd (Python 3.14, or the module C(zstandard)) or not at all, or C(.zip); its content
         says which. It holds one version in a folder with an integer name, such as C(mnist/1/saved_model.pb), or, with O(version),
         in any folder or none.
       - A link to a file of the same archive becomes a copy of it. Links outside the version's folder are RV(left_out).
       - Required if O(state=present).
+    type: str
+  archive_url:
+    description: The whole of O(archive), where the action plugin has taken a password or signature out of it. Not for playbooks.
     type: str
   archive_copy:
     description: Where the action plugin has put an archive of the controller. Not for playbooks.
@@ -52,7 +57,7 @@ options:
     description:
       - C(sha256:HEX) of the archive. Each archive has one of its own. That of a version from another URL is refused, unless it is
         also that of what O(archive) holds.
-      - With it, an unchanged run asks nobody, but for the size of what a URL with a query holds. Without it, one HEAD request is
+      - With it, an unchanged run asks nobody, but for the size of what a signed URL holds. Without it, one HEAD request is
         compared with what the server said when the version was published, and the result is not RV(verified).
     type: str
   version:
@@ -117,6 +122,13 @@ EXAMPLES = r"""
   mlops.tf_serving.model_publish:
     archive: /home/me/exports/mnist.zip
     version: 7
+    base_path: /serving/model/mnist
+    nas_server: nas.example.com
+  become: true
+
+- name: Publish what only a signed URL leads to
+  mlops.tf_serving.model_publish:
+    archive: https://bucket.example.com/mnist-export.tar.gz?X-Amz-Expires=900&X-Amz-Signature=...
     base_path: /serving/model/mnist
     nas_server: nas.example.com
   become: true
@@ -188,7 +200,7 @@ tree:
   type: list
   elements: str
 source:
-  description: Where the version came from, without the query of a URL.
+  description: Where the version came from, without password or signature.
   returned: with state present
   type: str
 checksum:

@@ -23,9 +23,14 @@ options:
   models:
     description:
       - The models. Each is a dictionary of the options of M(mlops.tf_serving.model_publish), with C(name) for the answer.
+      - Without C(archive) it is that of the inventory host of this name, for what a loop hands over is printed.
     type: list
     elements: dict
     required: true
+  archive_urls:
+    description: By name the whole URLs of what the action plugin has taken a password or signature out of. Not for playbooks.
+    type: dict
+    default: {}
 seealso:
   - module: mlops.tf_serving.model_publish
 """
@@ -61,17 +66,16 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import mount
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.looks import looks
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.looks import PLAN, looks
 
 
 def main():
-    module = AnsibleModule(
-        argument_spec={"models": {"type": "list", "elements": "dict", "required": True}}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=PLAN, supports_check_mode=True)
     try:
         mount.require_root_and_client()
     except Error as error:
         module.fail_json(msg=error.message, failure=error.as_dict())
-    module.exit_json(changed=False, models=looks(module.params["models"], module.tmpdir))
+    module.exit_json(changed=False, models=looks(module.params["models"], module.params["archive_urls"], module.tmpdir))
 
 
 if __name__ == "__main__":

@@ -40,8 +40,8 @@ options:
     description:
       - Version that the model goes back to. Refused where it is not live or no server could load it, as after another run has
         pruned it.
-      - It is noted in its record, and not pruned until the model goes back to another one, whatever O(in_use) says, for that was
-        read from the servers before.
+      - It is noted in its record, and not pruned, whatever O(in_use) says, for that was read from the servers before; not until
+        the model goes back to another one, or one that was published later has passed its check.
     type: int
   keep:
     description:

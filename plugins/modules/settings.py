@@ -59,7 +59,9 @@ EXAMPLES = """
 
 RETURN = """
 settings:
-  description: For each section a dictionary of its variables without their prefix, and of what follows from them.
+  description:
+    - For each section a dictionary of its variables without their prefix, and of what follows from them.
+    - URLs are without passwords, and C(...) stands for what signs them. P(mlops.tf_serving.settings#lookup) has the whole.
   returned: success
   type: dict
   sample:

@@ -21,6 +21,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils.sentences import stopped_once
+from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import secrets
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import of_model
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.failures import brief, more
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.host_variables import HostVariables
@@ -77,7 +78,7 @@ class ControllerAction(ActionBase):
             _forget_credentials()
         if self._warnings:
             answer["warnings"] = self._warnings
-        shown: Answer = remove_values(answer, checked._no_log_values)
+        shown: Answer = remove_values(answer, checked._no_log_values | set(secrets(self._task.args)))
         show_more(self.host, shown)
         return shown
 

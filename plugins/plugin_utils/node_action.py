@@ -12,11 +12,13 @@ from typing import Any
 from ansible import constants
 from ansible.errors import AnsibleConnectionFailure
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.look import file_sha256
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Request, checksum_mismatch, given
+from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import secrets
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, Options, failed, show_more
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.failures import brief
 
@@ -50,8 +52,9 @@ class NodeAction(ActionBase):
             answer = brief(self.act(options, self.request(checked.validated_parameters)))
         except Error as error:
             answer = failed(error)
-        show_more(self._name(), answer)
-        return answer
+        shown: Answer = remove_values(answer, set(secrets(self._task.args)))
+        show_more(self._name(), shown)
+        return shown
 
     def _discover_quietly(self) -> None:
         """Where nobody names the host's Python, the same one is discovered, without a warning at each run: any that is there does."""

@@ -86,6 +86,24 @@ def test_all_that_a_teardown_would_delete(play):
     assert "can go only after" not in run.text, "the release goes before the volume"
 
 
+@pytest.mark.usefixtures("unseen")
+def test_a_nas_out_of_reach_is_said_before_a_teardown_removes_anything(play):
+    run = play("teardown", model_delete_data=True, environment={"STAND_IN_NAS": "/nowhere"})
+    assert run.rc == 2 and "could not mount nas.example.com:/serving" in run.failures, run.failures
+
+
+@pytest.mark.usefixtures("unseen")
+def test_a_teardown_says_first_what_it_will_leave(world, play):
+    (world.base / "payroll").mkdir()
+    try:
+        run = good(play("teardown", "--check", model_delete_data=True))
+    finally:
+        (world.base / "payroll").rmdir()
+    assert run.done.index("Delete the model's data") < run.done.index("Remove the release")
+    (left, _again) = [event["said"]["left"] for event in run.events if "left" in event["said"]]
+    assert "payroll" in left[0] and run.text.count("payroll") == 1
+
+
 def test_nothing_is_said_to_serve_where_nothing_is_deployed(world, play):
     good(play("teardown"))
     before = world.seen()

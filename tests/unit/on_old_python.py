@@ -4,10 +4,12 @@ on_old_python.py [mount]    mount: with a mount namespace of its own, as root
 """
 
 import glob
+import http.server
 import importlib
 import os
 import sys
 import tempfile
+import threading
 import types
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -26,8 +28,28 @@ sys.path.append(os.path.dirname(os.path.abspath(__file__)))
 saved_models = importlib.import_module("saved_models")
 nas = {
     name: sys.modules["%s.plugins.module_utils.nas.%s" % (PACKAGE, name)]
-    for name in ("mount", "options", "publish", "lifecycle", "warmup")
+    for name in ("mount", "options", "publish", "lifecycle", "warmup", "download")
 }
+
+
+class Moved(http.server.BaseHTTPRequestHandler):
+    def do_HEAD(self):
+        self.send_response(308 if self.path == "/old" else 200)
+        self.send_header("Location", "/new")
+        self.send_header("Content-Length", "7")
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+def look_at_what_has_moved():
+    """308 is of Python 3.11."""
+    server = http.server.HTTPServer(("127.0.0.1", 0), Moved)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    assert nas["download"].head("http://127.0.0.1:%d/old" % server.server_port)["size"] == 7
+    server.shutdown()
+    server.server_close()
 
 
 def main(folder):
@@ -56,6 +78,7 @@ def main(folder):
         assert error.code == "version_invalid"
     assert nas["publish"].absent(export, request())["changed"]
     assert os.listdir(os.path.join(export, "model")) == []
+    look_at_what_has_moved()
     if sys.argv[1:] == ["mount"]:
         assert nas["mount"]._in_child(lambda: {"answer": 42}, 30) == {"answer": 42}
     print("%d.%d" % sys.version_info[:2])

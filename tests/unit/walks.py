@@ -491,6 +491,11 @@ class Playbooks:
         self.show_versions()
 
     def tell(self):
+        """Of one model."""
+        self.step("fleet_status", when="__several | bool or status_file | default('', true) | length > 0")
+        self.step("debug", when="__several | bool")
+        self.step("set_stats", when="fleet is not skipped")
+        self.step("meta", when="__several | bool")
         self.step("serving/status")
         self.show()
         self.step("show_versions.yml")
@@ -546,20 +551,23 @@ class Playbooks:
     def go_back(self, withdraw, serves, reason, hangs=False):
         self.step("withdraw.yml", when="__hangs | bool")
         if hangs:
-            self.withdraw(withdraw, reason)
+            self.withdraw(withdraw, reason, serves)
+        self.step("withdraw.yml", when="serving_status.policy == 'pinned' and not (__hangs | bool)")
+        if self.status["policy"] == "pinned" and not hangs:
+            self.withdraw([], reason, serves)
         self.step("serving/promote", when="serving_status.policy == 'pinned'")
         if self.status["policy"] == "pinned":
             self.serving_promote(serves)
         self.step("withdraw.yml", when="not (__hangs | bool)")
         if not hangs:
-            self.withdraw(withdraw, reason)
+            self.withdraw(withdraw, reason, serves)
         self.step("serving/candidate", when="serving_status.policy == 'latest' and not ansible_check_mode")
         if self.status["policy"] == "latest":
             self.serving_candidate(serves)
 
-    def withdraw(self, versions, reason):
+    def withdraw(self, versions, reason, serves):
         self.step("model/withdraw")
-        self.module(lambda: self.world.on_nas(lambda: self.world.nas.versions(withdraw=versions, reason=reason)))
+        self.module(lambda: self.world.on_nas(lambda: self.world.nas.versions(withdraw=versions, reason=reason, target=serves)))
 
     def show_versions(self):
         self.step("model/versions")

@@ -137,7 +137,7 @@ class Bringing(Look):
                 # What is wrong with an archive that is not the one that is meant does not matter.
                 if self.checksum is not None and error.code.startswith(("archive_", "not_an_archive")):
                     self._must_be_meant(source.rest()[1])
-                way_out = foreign.way_out(spool, posixpath.basename(self.archive.name)) if nofollow.kind(spool) == "file" else ""
+                way_out = foreign.way_out(spool, self.archive.file) if nofollow.kind(spool) == "file" else ""
                 if error.code != "not_an_archive" or not way_out:
                     raise
                 raise Error("%s %s" % (error.message, way_out), error.code, **error.details) from error

@@ -6,35 +6,47 @@ import http.client
 import socket
 import ssl
 import urllib.error
-import urllib.request
 from typing import Any, Callable, Dict, Iterator, Optional, Tuple, TypeVar
 
+from ansible_collections.mlops.tf_serving.plugins.module_utils import web
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.source import CHUNK
+from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import public, without_secrets
 
 STALL = 60  # seconds without a single byte
-HEADERS = {"User-Agent": "mlops.tf_serving", "Accept-Encoding": "identity"}
+BEGINNING = {"Range": "bytes=0-0"}  # who does not know that sends all, and is hung up on
 
 State = Dict[str, Any]  # "etag", "last_modified", "size": what a server says of a file, None where it says nothing
 T = TypeVar("T")
 
 
-def head(url: str) -> Optional[State]:
-    """What the server says to a HEAD request, or None where it does not answer such."""
+def head(url: str) -> State:
+    """What the server says to a HEAD request; to the beginning of a download, where it has no good answer to that."""
+    return _explained(url, lambda: _head(url)) or begun(url)
+
+
+def _head(url: str) -> Optional[State]:
     try:
-        with _open(urllib.request.Request(url, headers=HEADERS, method="HEAD"), url) as response:
+        with web.opened(url, STALL, "HEAD") as response:
             return _state(response)
-    except Error as error:
-        # A URL signed for GET answers HEAD with 403; some servers know no HEAD.
-        if error.details.get("status") in (400, 401, 403, 405, 501):
-            return None
-        raise
+    except urllib.error.HTTPError as error:
+        # A URL signed for GET answers HEAD with 403; some servers know no HEAD, and say so in many ways.
+        error.close()
+    except (http.client.HTTPException, ConnectionError):
+        pass
+    return None
+
+
+def begun(url: str) -> State:
+    """What the server says where the download begins."""
+    with _open(url, BEGINNING) as response:
+        return _state(response)
 
 
 @contextlib.contextmanager
 def opened(url: str, max_size: int) -> Iterator[Tuple[State, Callable[[], bytes]]]:
     """(what head() returns, what gives the next bytes of the file, b"" at the end)"""
-    with _open(urllib.request.Request(url, headers=HEADERS), url) as response:
+    with _open(url) as response:
         state, came = _state(response), 0
         promised = state["size"]
         if promised is not None and promised > max_size:
@@ -55,6 +67,8 @@ def opened(url: str, max_size: int) -> Iterator[Tuple[State, Callable[[], bytes]
 
 def _state(response: Any) -> State:
     length = response.headers.get("Content-Length") or ""
+    if response.status == 206:
+        length = (response.headers.get("Content-Range") or "").rpartition("/")[2]
     return {
         "etag": response.headers.get("ETag"),
         "last_modified": response.headers.get("Last-Modified"),
@@ -62,9 +76,8 @@ def _state(response: Any) -> State:
     }
 
 
-def _open(request: urllib.request.Request, url: str) -> Any:
-    # The opener takes http_proxy and the like from the environment of the node.
-    return _explained(url, lambda: urllib.request.build_opener().open(request, timeout=STALL))
+def _open(url: str, headers: Optional[Dict[str, str]] = None) -> Any:
+    return _explained(url, lambda: web.opened(url, STALL, headers=headers))
 
 
 def _explained(url: str, call: Callable[[], T]) -> T:
@@ -74,8 +87,8 @@ def _explained(url: str, call: Callable[[], T]) -> T:
         error.close()
         raise Error(
             "%s answers %d %s. Check model_archive: the URL, and that model_node may read it."
-            % (_bare(url), error.code, error.reason), "archive_not_found" if error.code in (404, 410) else "archive_refused",
-            status=error.code,
+            % (public(url), error.code, without_secrets(error.reason)),
+            "archive_not_found" if error.code in (404, 410) else "archive_refused", status=error.code,
         ) from None
     except urllib.error.URLError as error:
         raise _failed(url, _reason(error.reason)) from None
@@ -91,22 +104,18 @@ def _reason(error: Any) -> str:
     if isinstance(error, ssl.SSLError) and error.reason == "CERTIFICATE_VERIFY_FAILED":
         detail = getattr(error, "verify_message", "not verified")  # Python 3.6 does not say more
         return "its certificate is not trusted (%s): add its CA to model_node" % detail
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return getattr(error, "strerror", None) or without_secrets(error) or type(error).__name__
 
 
 def _failed(url: str, reason: str, code: str = "download_failed") -> Error:
     return Error(
         "model_node could not read %s: %s. Check model_archive and the way from model_node to that server (http_proxy?),"
-        " then run again." % (_bare(url), reason), code,
+        " then run again." % (public(url), reason), code,
     )
 
 
 def _too_large(url: str, size: int, max_size: int) -> Error:
     return Error(
         "%s has %d bytes or more, over the %d that model_max_size allows. Raise model_max_size if the model is that"
-        " large." % (_bare(url), size, max_size), "archive_too_large",
+        " large." % (public(url), size, max_size), "archive_too_large",
     )
-
-
-def _bare(url: str) -> str:
-    return url.split("?")[0]

@@ -106,7 +106,7 @@ class _Plan:
     def _make_room(self, left: List[int]) -> None:
         # A version with a problem is nobody's spare: it does not count, and it is not ours to delete.
         model, keep = self.model, self.request.keep
-        spared = {*self.request.in_use, *model.chosen()}
+        spared = {*self.request.in_use, *filter(self._is_still_chosen, model.chosen())}
         whole = [version for version in left if model.whole(version) and model.is_ours(version)]
         self.prune = [version for version in whole[:-keep] if version not in spared]
         aside = [
@@ -114,6 +114,14 @@ class _Plan:
             if (version in self.withdraw or model.stored(version).get("withdrawn")) and model.is_ours(version)
         ]
         self.clear = [version for version in aside[:-keep] if version not in spared]
+
+    def _is_still_chosen(self, version: int) -> bool:
+        """Until one has passed that was published later than people went back to it. One that they went back from, whose run
+        comes to an end meanwhile, was published before."""
+        stored, model = self.model.stored, self.model
+        passed = [
+            other for other in model.versions() if other not in self.withdraw and (other in self.check or stored(other).get("checked"))]
+        return not any((stored(other).get("published") or "") > stored(version)["chosen"] for other in passed)
 
     def anything(self) -> bool:
         return bool(self.withdraw or self.prune or self.clear or self.check or self.choose)

@@ -33,6 +33,7 @@ class Look(Model):
         self.started = time.monotonic()
         self.checksum = request.checksum
         self.remote: Optional[Dict[str, Any]] = None  # what the web server says of the archive
+        self.begun = False  # is that what it says to a download, and not to a HEAD?
 
     def run(self) -> Result:
         before = sorted(self.versions())
@@ -68,12 +69,12 @@ class Look(Model):
         if self.archive.url and self.checksum is None:
             self._ask(self.archive.url)
 
-    def _ask(self, url: str) -> Dict[str, Any]:
-        """What the web server says of the archive, {} where it says nothing."""
+    def _ask(self, url: str, begun: bool = False) -> Dict[str, Any]:
+        """What the web server says of the archive. begun: to who downloads it."""
         from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import download  # most looks ask nobody
 
-        if self.remote is None:
-            self.remote = download.head(url) or {}
+        if self.remote is None or begun > self.begun:
+            self.remote, self.begun = (download.begun if begun else download.head)(url), begun
         return self.remote
 
     def _read(self, path: str, function: Callable[[str], T]) -> T:
@@ -111,17 +112,32 @@ class Look(Model):
             return False
         url, from_there = self.archive.url, record.get("source") == self.archive.name
         if self.checksum is None:
-            return self.remote is not None and from_there and same(record, self.remote)
+            return url is not None and from_there and self._is_same(url, record)
         if record.get("sha256") != self.checksum:
             return False
-        # A file was read, and has this checksum. What a URL holds is known where it was fetched from there; but its query, which
-        # is not recorded, may be a signature, new each time, or name another file, which its size tells.
-        return url is None or (from_there and not ("?" in url and self._differs_in_size(url, record)))
+        # A file was read, and has this checksum. What a URL holds is known where it was fetched from there; but what of its query is
+        # not recorded may be a signature, new each time, or name another file, which its size tells.
+        return url is None or (from_there and not (self.archive.signed and self._differs_in_size(url, record)))
+
+    def _is_same(self, url: str, record: Record) -> bool:
+        """Some servers tell a HEAD less than a download, or another length."""
+        remote = self._ask(url)
+        if not remote["etag"] and not same(record, remote) and (record.get("etag") or record.get("last_modified")):
+            remote = self._ask(url, begun=True)
+        return same(record, remote)
 
     def _differs_in_size(self, url: str, record: Record) -> bool:
-        """Is there certainly another archive at the URL than the recorded one? Some servers answer a HEAD with a length of 0."""
-        size = self._ask(url).get("size")
-        return bool(size and record.get("size") and size != record["size"])
+        """Is there certainly another archive at the URL than the recorded one? A length of 0 says nothing, and what a HEAD is told
+        is asked for twice. A signature that is too old shows no other archive."""
+        def differs(remote: Dict[str, Any]) -> bool:
+            return bool(remote["size"] and record.get("size") and remote["size"] != record["size"])
+
+        try:
+            return differs(self._ask(url)) and differs(self._ask(url, begun=True))
+        except Error as error:
+            if error.code != "archive_refused":
+                raise
+            return False
 
     def _owner(self) -> Record:
         """The record of the version whose archive has the checksum that is asked for; {} if none has."""

@@ -9,8 +9,14 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import mount
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Options, Request
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Options, Request, Spec
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.publish import publish
+
+# Of model_publish_plan.
+PLAN: Spec = {
+    "models": {"type": "list", "elements": "dict", "required": True},
+    "archive_urls": {"type": "dict", "default": {}, "no_log": True},
+}
 
 AT_ONCE = 16
 # Of what model_publish answers. A tree of files for each of a thousand models would be all that anybody sees.
@@ -23,14 +29,14 @@ Answers = Dict[str, Dict[str, Any]]
 Place = Tuple[str, str, str, int, int]
 
 
-def looks(models: List[Options], scratch: Optional[str] = None) -> Answers:
-    """By name. models: options of model_publish, with `name`."""
+def looks(models: List[Options], urls: Dict[str, str], scratch: Optional[str] = None) -> Answers:
+    """By name. models: options of model_publish, with `name`. urls: by name the archive_url of those that have one."""
     answers: Answers = {}
     places: Dict[Place, Dict[str, Request]] = collections.OrderedDict()
     for options in models:
         name = options["name"]
         try:
-            request = Request(dict((key, value) for key, value in options.items() if key != "name"))
+            request = Request(dict(((key, value) for key, value in options.items() if key != "name"), archive_url=urls.get(name)))
             place = (request.server, request.export, request.options, request.mount_timeout, request.timeout)
             places.setdefault(place, collections.OrderedDict())[name] = request
         except Error as error:

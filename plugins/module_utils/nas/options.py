@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import ascii_netloc
+from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import HIDDEN, ascii_netloc, public, public_all
 
 Spec = Dict[str, Dict[str, Any]]
 Options = Dict[str, Any]
@@ -33,6 +33,7 @@ NAS: Spec = {
 PUBLISH: Spec = dict(NAS, **{
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "archive": {"type": "str"},
+    "archive_url": {"type": "str", "no_log": True},
     "archive_copy": {"type": "path"},
     "checksum": {"type": "str"},
     "version": {"type": "int"},
@@ -63,7 +64,8 @@ class Archive:
     """Where an archive comes from. kind: url, node or controller.
 
     url: to download it from. path: of a file on the node; of the controller's archive that is None until the action plugin has
-    put it there. name: for people and for the record beside the model.
+    put it there. name: for people and for the record beside the model. file: the end of that. signed: is some of the URL not
+    in the name, which may change each time?
     """
 
     def __init__(self, text: str, copy: Optional[str] = None) -> None:
@@ -73,9 +75,11 @@ class Archive:
         if not self.kind:
             raise Error(
                 "model_archive is %r: %s:// is not supported. Use http:// or https://, file:///PATH for a file on"
-                " model_node, or a path on the controller." % (text, text.partition("://")[0]), "archive_invalid",
+                " model_node, or a path on the controller." % (public(text), text.partition("://")[0]), "archive_invalid",
             )
-        self.name = text
+        self.name = public(text)
+        self.file = posixpath.basename(self.name.partition("?")[0] if self.kind == "url" else self.name)
+        self.signed = self.kind == "url" and self.name.endswith(HIDDEN)
         self.url: Optional[str] = None
         self.path = copy  # its checksum is its identity: the path differs from controller to controller
         if self.kind != "controller":
@@ -86,7 +90,9 @@ class Archive:
             parts = urlsplit(text)
             parts.port  # noqa: B018 - raises where it is not a number
         except ValueError as error:
-            raise Error("model_archive is %r: %s." % (text, error), "archive_invalid") from None
+            # Python's words may have a part of a password in them.
+            why = "this is not a URL. In a user's name or password, / is written as %2F, and so are ? # [ ]" if "@" in text else error
+            raise Error("model_archive is %r: %s." % (self.name, why), "archive_invalid") from None
         if self.kind == "node":
             path = re.sub(r"(?i)\Afile://(localhost(?=/))?", "", text)  # all of it: # and ? are letters of a file's name
             if not path.startswith("/"):
@@ -95,16 +101,9 @@ class Archive:
                 )
             self.path = path
             return
-        if "@" in parts.netloc:
-            raise Error(
-                "model_archive has a password in it, which would end up in logs. Use a signed URL, or fetch the file"
-                " yourself and give its path.", "archive_invalid",
-            )
         if not parts.hostname or re.search(r"[\x00-\x1f\x7f]", text):
-            raise Error("model_archive is %r: this is not a URL." % text, "archive_invalid")
+            raise Error("model_archive is %r: this is not a URL." % self.name, "archive_invalid")
         self.url = _quoted(parts)
-        # Without the query: signed URLs change it each time, and it must not be published beside the model.
-        self.name = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
 
 
 def _quoted(parts: SplitResult) -> str:
@@ -149,7 +148,8 @@ class Request:
 
     def _read_publication(self, options: Options) -> None:
         """What model_publish takes."""
-        self.archive = None if options["archive"] is None else Archive(options["archive"], options["archive_copy"])
+        archive = options["archive_url"] or options["archive"]
+        self.archive = None if archive is None else Archive(archive, options["archive_copy"])
         self.version = None if options["version"] is None else version_number(options["version"], "model_version")
         self.checksum = None if options["checksum"] is None else checksum(options["checksum"])
         self.max_size = _whole(options, "max_size")
@@ -177,6 +177,14 @@ class Request:
         self.reason = " ".join(options["reason"].split())
         self.target = None if options["target"] is None else version_number(options["target"], "target of model_versions")
         self.acts = bool(self.withdraw or self.keep or self.checked or self.target)  # or does it only look?
+
+
+def readable(options: Options) -> Tuple[Options, Optional[str]]:
+    """(options of model_publish as everybody may read them, the whole URL of the archive if that is not among them). The node needs
+    no more of the dataset, which the controller reads."""
+    url = options.get("archive") or ""
+    shown = {name: public_all(value) if name in ("archive", "warmup_dataset") else value for name, value in options.items()}
+    return shown, None if public(url) == url else url
 
 
 def given(options: Options) -> Options:

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.fetching import name, opened, place, without_secrets
+from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import public
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.fetching import name, opened, place
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.formats import cells, reading
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.formats.table import Table
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.places import File, files
@@ -79,7 +80,7 @@ def _load(choice: Sequence[File], shown: str, tests: int | None, checksums: Mapp
     for file in choice:
         with opened(file.place, timeout, "check_dataset") as (content, digest):
             _compare(file.place, digest, wanted)
-            table = reading.read(content, name(file.place), without_secrets(file.place), rows)
+            table = reading.read(content, name(file.place), public(file.place), rows)
         tables.append(_named(table, file))
         digests.append(digest + "\n")
     whole = _joined(tables)
@@ -95,7 +96,7 @@ def read(location: Any, timeout: float, variable: str) -> tuple[str, bytes]:
     """(path or URL, bytes) of one file. variable: the one that says where it is, for errors."""
     at = place(location, variable)
     with opened(at, timeout, variable) as (content, dummy):
-        return without_secrets(at), content.read()
+        return public(at), content.read()
 
 
 def _checked(checksums: Mapping[str, Any], names: Sequence[str]) -> dict[str, str]:
@@ -118,7 +119,7 @@ def _compare(at: str, digest: str, checksums: Mapping[str, str]) -> None:
     if digest != wanted:
         raise Error(
             "%s has the checksum sha256:%s, check_dataset_checksum says sha256:%s: it was changed or damaged on the way."
-            % (without_secrets(at), digest, wanted),
+            % (public(at), digest, wanted),
             "checksum_mismatch",
         )
 
@@ -130,7 +131,7 @@ def _named(table: Table, file: File) -> Table:
     array, total = _only(table, file), max(table.totals.values())
     if file.rank and (array.ndim != file.rank or array.dtype != "uint8"):
         raise Error(
-            "%s is no IDX file of unsigned bytes with %d dimensions." % (without_secrets(file.place), file.rank),
+            "%s is no IDX file of unsigned bytes with %d dimensions." % (public(file.place), file.rank),
             "dataset_invalid",
         )
     alone = Table({file.column: array}, {file.column: total}, remarks=table.remarks)
@@ -152,7 +153,7 @@ def _only(table: Table, file: File) -> Array:
         return numpy.stack(columns, axis=1)
     raise Error(
         "check_dataset gives the column %s the file %s, which has the columns %s: use a file of one array or of numbers only, or"
-        " give that file alone." % (file.column, without_secrets(file.place), ", ".join(sorted(table.columns))), "dataset_invalid",
+        " give that file alone." % (file.column, public(file.place), ", ".join(sorted(table.columns))), "dataset_invalid",
     )
 
 

@@ -10,16 +10,15 @@ import re
 import tempfile
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from http.client import HTTPException
 from typing import IO, Any
 from urllib.error import HTTPError
 
-from ansible.module_utils.urls import open_url
-
+from ansible_collections.mlops.tf_serving.plugins.module_utils import web
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import ascii_netloc
+from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import ascii_netloc, public, public_all, without_secrets
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.formats.source import CHUNK, MAX_BYTES
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.proxy import bypassed
 
 URL = re.compile("https?://", re.IGNORECASE)
 
@@ -35,17 +34,14 @@ def place(location: Any, variable: str) -> str:
         if not os.path.lexists(path):  # a URL as a browser shows it
             path = urllib.parse.unquote(path)
     if not os.path.isabs(path):
-        raise Error("%s is %r: use an absolute path or an http(s) URL." % (variable, location), _code(variable, "invalid"))
+        raise Error("%s is %r: use an absolute path or an http(s) URL." % (variable, public_all(location)), _code(variable, "invalid"))
     return path
 
 
-def without_secrets(place: str) -> str:
-    """For people, and for reports that are kept: without the password or signature that a URL may have in it."""
-    return re.sub(r"^(https?://)(?:[^/?#]*@)?([^?#]*).*", r"\1\2", place, flags=re.DOTALL | re.IGNORECASE)
-
-
 def name(place: str) -> str:
-    return without_secrets(place).rstrip("/").rsplit("/", 1)[-1]
+    """The end of a path, also of a URL's."""
+    path = public(place).partition("?")[0] if URL.match(place) else place
+    return path.rstrip("/").rsplit("/", 1)[-1]
 
 
 @contextlib.contextmanager
@@ -71,28 +67,28 @@ def opened(place: str, timeout: float, variable: str) -> Iterator[tuple[IO[bytes
 
 def _download(url: str, file: IO[bytes], timeout: float, variable: str) -> str:
     """Fetch into a file; the sha256."""
-    shown = without_secrets(url)
+    shown = public(url)
     deadline = time.monotonic() + timeout
     try:
-        # decompress: a server may say that the gzip of a file that is one is only for the way.
-        with open_url(sendable(url), timeout=timeout, decompress=False, use_proxy=not direct(url, os.environ)) as reply:
+        with web.opened(sendable(url), timeout) as reply:
             # read1: what has come, for read() waits for a whole chunk, and a socket's own timeout starts anew with every byte.
             return _read_through(reply.read1, shown, variable, deadline, file.write)
     except HTTPError as error:
-        reason = _without_query(error.reason)
+        reason = _line(error.reason)
         raise Error(
             "%s %s answers %s %s." % (variable, shown, error.code, reason), _code(variable, "missing"), status=error.code
         ) from None
     except Error:
         raise
-    except Exception as error:  # open_url raises errors of urllib, http.client, ssl and its own
+    except (OSError, HTTPException, ValueError) as error:
         raise Error(
-            "%s %s cannot be downloaded: %s." % (variable, shown, _without_query(error)), _code(variable, "missing")) from None
+            "%s %s cannot be downloaded: %s." % (variable, shown, _line(getattr(error, "reason", error))), _code(variable, "missing"),
+        ) from None
 
 
-def _without_query(said: object) -> str:
-    """A line of what urllib says; of a redirection that it does not follow it shows the whole URL, signature and all."""
-    return re.sub(r"\?\S*", "?...", str(said).partition("\n")[0])
+def _line(said: object) -> str:
+    """The first of what urllib says; of a redirection that it does not follow it shows the whole URL, signature and all."""
+    return without_secrets(str(said).partition("\n")[0])
 
 
 def sendable(url: str) -> str:
@@ -101,11 +97,6 @@ def sendable(url: str) -> str:
     texts = (re.sub("%(?![0-9A-Fa-f]{2})", "%25", text) for text in (parts.path, parts.query))
     path, query = (urllib.parse.quote(text, safe="%/?:@!$&'()*+,;=~[]|") for text in texts)
     return urllib.parse.urlunsplit((parts.scheme, ascii_netloc(parts), path, query, ""))
-
-
-def direct(url: str, environment: Mapping[str, str]) -> bool:
-    """Whether no_proxy keeps a host from the proxy."""
-    return bypassed(url, environment.get("no_proxy") or environment.get("NO_PROXY") or "")
 
 
 def _read_through(

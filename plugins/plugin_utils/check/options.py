@@ -11,6 +11,7 @@ import tempfile
 from typing import Any
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import public
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.record import Check
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.values import Kind, Mapping, Number, Unfit, Whole, blank
 
@@ -99,14 +100,16 @@ def _path(location: str) -> str:
 def _look_at_record(path: str) -> None:
     if path.startswith(URL) or not path.endswith(".npz"):
         raise Error(
-            "check_golden is %s: to record, use the path of a file on this controller that ends in .npz." % path, "option_invalid")
+            "check_golden is %s: to record, use the path of a file on this controller that ends in .npz." % public(path),
+            "option_invalid")
     _look_whether_writable("golden", path)
 
 
 def _look_at_report(path: str) -> None:
     if not path.endswith(("/", ".html")):
         raise Error(
-            "check_report is %s: use FILE.html, or a folder that ends in / (it gets one page a model, and an index)." % path,
+            "check_report is %s: use FILE.html, or a folder that ends in / (it gets one page a model, and an index)."
+            % public(path),
             "option_invalid",
         )
     _look_whether_writable("report", path)

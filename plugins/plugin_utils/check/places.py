@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.fetching import URL, name, place, without_secrets
+from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import public
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.fetching import URL, name, place
 
 # MNIST's test data, as they are known everywhere.
 IMAGES = "t10k-images-idx3-ubyte.gz"
@@ -40,10 +41,10 @@ def files(location: Any) -> tuple[list[list[File]], str]:
         if not location:
             raise Error("check_dataset is an empty mapping: give each column a file, or use a path or URL.", "dataset_invalid")
         found = [File(place(location[column], "check_dataset"), str(column)) for column in sorted(location, key=str)]
-        return [found], ", ".join("%s: %s" % (file.column, without_secrets(file.place)) for file in found)
+        return [found], ", ".join("%s: %s" % (file.column, public(file.place)) for file in found)
     at = place(location, "check_dataset")
     if URL.match(at):
-        return _of_url(at), without_secrets(at)
+        return _of_url(at), public(at)
     return [_of_folder(at.rstrip("/") or "/") if os.path.isdir(at) else [File(at)]], at
 
 

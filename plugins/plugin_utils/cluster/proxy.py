@@ -7,13 +7,13 @@ the requests know nothing of HTTPS_PROXY. Here they are read as kubectl and Helm
 """
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks4a": 1080, "socks5": 1080, "socks5h": 1080}
+from ansible_collections.mlops.tf_serving.plugins.module_utils.no_proxy import PORTS, address, bypassed, name_and_port
+
 FOR_THE_CLUSTER = "the option proxy, K8S_AUTH_PROXY or proxy-url in the kubeconfig"
 
 
@@ -37,48 +37,11 @@ def decide(host: str, named: str | None, exempt: str | None, environment: Mappin
     return None
 
 
-def bypassed(host: str, no_proxy: str) -> bool:
-    """Is it one of the names, domains, addresses and networks of no_proxy, between commas or blanks? A port may follow each."""
-    name, port = _name(host)
-    return any(_matches(entry, name, port) for entry in re.split(r"[\s,]+", no_proxy.lower()) if entry)
-
-
-def _matches(entry: str, name: str, port: int) -> bool:
-    if entry == "*":
-        return True
-    address = _address(name)
-    with_port = re.fullmatch(r"(\[.*\]|[^:]*):(\d+)", entry)
-    if with_port:
-        if int(with_port[2]) != port:
-            return False
-        entry = with_port[1]
-    entry = entry.strip("[]")
-    if address:
-        try:
-            return address in ipaddress.ip_network(entry, strict=False)
-        except ValueError:
-            return False
-    domain = entry.lstrip("*").strip(".")
-    return bool(domain) and (name == domain or name.endswith("." + domain))
-
-
 def _of_this_machine(host: str) -> bool:
     """Such as the end of a tunnel: no proxy leads there."""
-    name, _port = _name(host)
-    address = _address(name)
-    return name == "localhost" or (address is not None and address.is_loopback)
-
-
-def _name(host: str) -> tuple[str, int]:
-    parts = urlsplit(host)
-    return (parts.hostname or "").rstrip("."), parts.port or PORTS[parts.scheme]
-
-
-def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(name)
-    except ValueError:
-        return None
+    name, _port = name_and_port(host)
+    known = address(name)
+    return name == "localhost" or (known is not None and known.is_loopback)
 
 
 def _read(text: str, source: str) -> Proxy:

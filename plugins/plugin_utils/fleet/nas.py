@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import readable
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet.wanted import Settings
 
 # Options of model_publish that are variables of the model; of the check those that warm-up samples come from.
@@ -18,12 +19,17 @@ OF_THE_CHECK = {"warmup_dataset": "dataset", "warmup_dataset_checksum": "dataset
 
 
 def request(model: str, settings: Settings) -> dict[str, Any]:
-    """The options of model_publish for a model, as role model hands them over, with its name."""
+    """The options of model_publish for a model, as role model hands them over, with its name. The archive is left out where not
+    everybody may read its URL: the action plugin knows it from the model."""
     options = {
         "name": model, **{name: settings["model"][name] for name in OF_THE_MODEL},
         **{name: settings["check"][field] for name, field in OF_THE_CHECK.items()},
     }
-    return {name: value for name, value in options.items() if value not in (None, "", {}, [])}
+    given = {name: value for name, value in options.items() if value not in (None, "", {}, [])}
+    shown, url = readable(given)  # for a loop's items are printed
+    if url:
+        del shown["archive"]
+    return shown
 
 
 def by_node(wanted: Mapping[str, Settings]) -> list[dict[str, Any]]:

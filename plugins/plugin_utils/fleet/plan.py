@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import posixpath
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -144,7 +143,7 @@ def _of_the_nas(published: Mapping[str, Any] | None, archive: str) -> Iterator[s
         raise Error(str(published["msg"]), published["failure"]["code"])
     if published["changed"] or published.get("needs"):
         version = published.get("version")  # unknown until the archive is read
-        yield "publish %s" % ("version %s" % version if version else posixpath.basename(Archive(archive).name))
+        yield "publish %s" % ("version %s" % version if version else Archive(archive).file)
 
 
 def _of_the_versions(published: Facts, status: Facts, keep: int) -> Iterator[str]:

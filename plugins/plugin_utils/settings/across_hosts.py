@@ -7,6 +7,8 @@ import posixpath
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
+from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import public
+
 SHOWN = 5  # models in a message
 
 # What makes a thing of these names the model's own: the other variables that it is looked for by.
@@ -62,7 +64,7 @@ def _of_another_release(settled: Mapping[str, Mapping[str, Any]], section: str) 
 
 def _said(variable: str, settled: Mapping[str, Mapping[str, Any]], models: list[str]) -> str:
     section, _underscore, field = variable.partition("_")
-    value = settled[section][field].partition("?")[0]  # the query of a URL may be a signature
+    value = public(settled[section][field])
     way_out = {
         "serving_release": "in namespace %s they would be one release, and each would put its model in the other's place. Give each"
         " a model_name, serving_release or serving_namespace of its own." % settled.get("serving", {}).get("namespace"),

@@ -108,8 +108,9 @@ def _code(failed: Facts) -> str | None:
 
 def _before(status: Facts, listed: Facts, version: int | None) -> int | None:
     """The version that serves where this one is taken away; None where there is none that could."""
-    if status.get("stable") not in (None, version):
-        return int(status["stable"])
+    stable = status.get("stable")
+    if stable not in (None, version):
+        return stable if _live(listed).get(stable, {}).get("servable") else None  # a server that starts anew would not find it
     # A withdrawal that was begun is finished before the next one.
     lower = {number: entry for number, entry in _live(listed).items() if number < (version or 0) and not entry.get("unfinished")}
     if status.get("policy") != "pinned":  # servers take the highest, whatever it is

@@ -120,6 +120,7 @@ class Model:
     newest: bool = variable(YesNo(), False)
     withdraw: list[int] = variable(Numbers(), lambda of: [])
     withdraw_reason: str = variable(Text(), "")
+    withdraw_target: int | None = variable(VERSION)
     passed: list[int] = variable(Numbers(), lambda of: [])
     in_use: list[int] = variable(Numbers(), lambda of: spared(of("serving_status"), of("model_published")))
 

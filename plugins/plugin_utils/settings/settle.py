@@ -12,6 +12,7 @@ from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import public_all
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings import rules
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.chart_values import (
     chart_values,
@@ -75,7 +76,7 @@ class Settled:
     def wrong(self, name: str, way_out: str, value: Any = None) -> None:
         """Remember what is wrong with a variable. The value is the settled one unless it is given."""
         value = self(name) if value is None else value
-        self.refuse(name, "%s is %s: %s." % (name, "%r" % (value,), way_out))
+        self.refuse(name, "%s is %r: %s." % (name, public_all(value), way_out))
 
     def refuse(self, name: str, sentence: str) -> None:
         self.problems.setdefault(name, sentence)

@@ -34,6 +34,19 @@ def test_what_the_node_reads_itself(source):
     assert action.asked == [{**NAS, "archive": source}]
 
 
+@pytest.mark.parametrize(("url", "shown"), [
+    ("https://h/x.tar.gz?file=y&sig=secret", "https://h/x.tar.gz?file=y&..."), ("https://me:secret@h/x.tar.gz", "https://h/x.tar.gz"),
+])
+def test_what_signs_a_url_travels_by_itself(url, shown):
+    """For Ansible shows the options of a module, but for those that it is told not to."""
+    dataset = {"warmup": 3, "warmup_dataset": {"x": "https://h/x.csv?sig=secret", "y": "/y"}}
+    action = Action({**NAS, "archive": url, **dataset}, {"changed": True})
+    action.run()
+    assert action.asked == [{
+        **NAS, "archive": shown, "archive_url": url, "warmup": 3, "warmup_dataset": {"x": "https://h/x.csv?...", "y": "/y"}}]
+    assert [name for name, option in model_publish.PUBLISH.items() if option.get("no_log")] == ["archive_url"]
+
+
 def test_an_archive_that_the_node_has_already(archive):
     action = Action({**NAS, "archive": archive}, {"changed": False})
     assert action.run() == {"changed": False}

@@ -114,3 +114,11 @@ def test_names_that_follow_are_shown():
     assert found["volume"]["name"] == "default-" + release
     assert found["model"]["name"] == found["serving"]["model_name"] == found["check"]["served_name"] == "Fraud_detection"
     assert found["model"]["base_path"] == found["serving"]["mount_path"] == "/serving/model/Fraud_detection"
+
+
+def test_what_signs_a_url_is_not_shown():
+    urls = {"model_archive": "https://h/x.tar.gz?sig=secret", "check_dataset": {"x": "https://me:secret@h/x.csv"}}
+    found = run(**{**COMPLETE, **urls})["settings"]
+    assert (found["model"]["archive"], found["check"]["dataset"]) == ("https://h/x.tar.gz?...", {"x": "https://h/x.csv"})
+    found = run(**{**COMPLETE, **urls, "model_keep": "https://h?sig=secret"})
+    assert found["msg"].startswith("model_keep is 'https://h?...': ")

@@ -1,6 +1,7 @@
 """The looks of many models with one mount of each export."""
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
@@ -62,3 +63,19 @@ def test_many_at_once(node, source):
 def test_not_root(node, source, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert plan(node, mnist=of(source, "mnist"))["failure"]["code"] == "node_not_root"
+
+@needs_mounts
+def test_a_signed_url_travels_by_itself(node, source):
+    answer = run_module(
+        model_publish_plan, node.files / "tmp", models=[{"name": "mnist", **of("http://127.0.0.1:9/x?...", "mnist")}],
+        archive_urls={"mnist": source})
+    assert answer["models"]["mnist"]["changed"]
+    shown = json.dumps(answer["invocation"])
+    assert source not in shown and "http://127.0.0.1:9/x?..." in shown
+
+
+@needs_mounts
+def test_no_output_of_the_module_has_the_whole_url(node):
+    url = "http://127.0.0.1:9/x?sig=open-sesame"
+    answer = node.run(model_publish, archive="http://127.0.0.1:9/x?...", archive_url=url)
+    assert answer["failed"] and "http://127.0.0.1:9/x?...: " in answer["msg"] and "open-sesame" not in json.dumps(answer)

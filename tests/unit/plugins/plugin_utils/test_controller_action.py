@@ -244,3 +244,14 @@ def test_where_libraries_are_missing_each_module_says_which():
     code = WITHOUT % (str(conftest.ROOT / "tests" / "unit"), sorted(needs))
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines() == ["%s library_missing %s" % (name, " ".join(needs[name])) for name in sorted(needs)], done.stderr
+
+
+@pytest.mark.parametrize("url", ["https://h/x.csv?sig=open-sesame", "https://me:open-sesame@h/x.csv"])
+def test_what_signs_a_url_of_the_options_is_in_no_answer(run, url):
+    def act(self, options):
+        self.warn("Words about %s." % url)
+        raise Error("A library said %s." % url.partition("//")[2], details={"paths": [url]})
+
+    answer = run(act, name=url)
+    assert answer["failed"] and "h/x.csv" in answer["msg"] + json.dumps(answer) and "open-sesame" not in json.dumps(answer)
+    assert "open-sesame" not in json.dumps(run(lambda self, options: {"seen": options}, spec={"data": {"type": "dict"}}, data={"x": url}))

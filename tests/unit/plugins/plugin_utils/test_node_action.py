@@ -137,3 +137,9 @@ def test_the_floor_of_this_core():
     assert node_action.python_floor() >= (3, 6)
     names = constants.config.get_configuration_definitions()["INTERPRETER_PYTHON_FALLBACK"]["default"]
     assert "python%d.%d" % node_action.python_floor() in names and "python3.5" not in names
+
+
+def test_what_signs_a_url_of_the_options_is_in_no_answer():
+    url = "https://h/x?sig=open-sesame"
+    answer = fake_node(model_versions, {**NAS, "reason": url}, {"changed": False, "words": ["of sig=open-sesame"]}).run()
+    assert answer == {"changed": False, "words": ["of ********"]}

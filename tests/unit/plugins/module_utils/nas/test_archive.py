@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
 import io
 import itertools
+import lzma
 import os
 import random
 import tarfile
@@ -80,6 +82,12 @@ def test_a_file_that_is_a_folder_too(tmp_path, files):
     assert "twice" in refused(tmp_path, tar(files)).message
 
 
+@pytest.mark.parametrize("folder", ["a", "a/b"])
+def test_a_file_and_then_a_folder_of_its_name(tmp_path, folder):
+    """With nothing in it, which would be refused for its own name."""
+    assert "twice" in refused(tmp_path, tar({"a": b"1"}, links=[(folder, "", tarfile.DIRTYPE)])).message
+
+
 def test_twice_the_same(tmp_path):
     data = tar({"a": b"1"}, "w")[:1024] + tar({"a": b"2"}, "w")
     assert "twice" in refused(tmp_path, data).message
@@ -90,6 +98,13 @@ def test_bombs_are_stopped_while_unpacking(tmp_path, pack):
     error = refused(tmp_path, pack({"zeros": bytes(50 << 20)}), max_size=3 << 20)
     assert error.code == "archive_too_large"
     assert sum(path.stat().st_size for path in (tmp_path / "into").iterdir()) <= 4 << 20
+
+
+@pytest.mark.parametrize("pack", [tar, zipped])
+def test_of_what_is_announced_as_too_large_nothing_is_written(tmp_path, monkeypatch, pack):
+    monkeypatch.setattr(_archive, "CHUNK", 1000)
+    assert refused(tmp_path, pack({"a": b"1" * 10, "big": b"2" * 3000}), 2000).code == "archive_too_large"
+    assert {path.name: path.stat().st_size for path in (tmp_path / "into").iterdir()} == {"a": 10, "big": 0}
 
 
 def test_many_small_files_count_together(tmp_path):
@@ -139,6 +154,13 @@ def test_a_single_read_has_a_limit(size, allowed):
     else:
         with pytest.raises(tarfile.ReadError):
             limited.read(size)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_stream_that_comes_letter_by_letter(pack):
+    """What is packed gives nothing for a while, and is not cut off for that."""
+    stream, wrapping = packing.unwrapped(packing.Forward(iter([*(bytes([b]) for b in pack(b"words")), b""]).__next__))
+    assert stream.read(5) == b"words" and len(wrapping) == 1
 
 
 def test_a_stream_goes_forward_only():

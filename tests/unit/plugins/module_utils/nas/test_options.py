@@ -123,8 +123,10 @@ def test_the_variable_that_is_missing_is_named():
 
 @pytest.mark.parametrize(("text", "words"), [
     ("ftp://host/x", "ftp:// is not supported"), ("s3://bucket/x", "s3:// is not supported"), ("http:///x", "not a URL"),
-    ("http://me:secret@host/x", "password"), ("https://token@host/x", "password"), ("file://host/x", "three slashes"),
-    ("http://host:port/x", "'http://host:port/x'"), ("http://host/a\nb", "not a URL"),
+    ("file://host/x", "three slashes"), ("http://host:port/x", "'http://host:port/x'"), ("http://host/a\nb", "not a URL"),
+    ("http://me:secret/1@host/x", "%2F"), ("http://me:s#secret@host/x", "%2F"), ("http://me:[secret@host/x", "%2F"),
+    ("http://me:secret@host/a\nb?sig=secret", "'http://host/a\\nb?...'"),
+    ("s3://me:secret@bucket/x?sig=secret", "'s3://bucket/x?...'"),
 ])
 def test_archives_that_cannot_be_meant(text, words):
     with pytest.raises(Error) as caught:
@@ -153,7 +155,12 @@ def test_kinds_of_archive(text, kind, url, path):
 def test_the_query_of_a_signed_url_is_not_written_down():
     read = Archive("https://host/x.tar.gz?Signature=secret")
     assert read.url.endswith("secret")
-    assert read.name == "https://host/x.tar.gz"
+    assert (read.name, read.file, read.signed) == ("https://host/x.tar.gz?...", "x.tar.gz", True)
+    read = Archive("https://me:secret@host/get?file=x/y.tar.gz")
+    assert (read.name, read.file, read.signed) == ("https://host/get?file=x/y.tar.gz", "get", False)
+    assert Archive("file:///srv/a?sig=...").file == "a?sig=..." and not Archive("file:///srv/a?sig=...").signed
+    read = request(archive="https://host/x?...", archive_url="https://host/x?Signature=secret").archive
+    assert (read.url, read.name) == ("https://host/x?Signature=secret", "https://host/x?...")
 
 
 @pytest.mark.parametrize(("number", "version"), [(1, 1), ("7", 7), ("007", 7), (2 ** 63 - 1, MAX_VERSION)])
@@ -187,4 +194,5 @@ def test_the_modules_document_the_others(module, spec):
     assert documentation["extends_documentation_fragment"] == "mlops.tf_serving.nas"
     told = {name: {key: value for key, value in option.items() if key != "description"}
             for name, option in documentation["options"].items()}
+    spec = {name: {key: value for key, value in option.items() if key != "no_log"} for name, option in spec.items()}
     assert dict(NAS, **told) == spec and not set(told) & set(NAS)

@@ -12,7 +12,7 @@ from nas_folder import ONE, TWO, Nas, look, run_and_die, run_and_stop, served, s
 from saved_models import model_files, tar, under, zipped
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import versions
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas import bringing, versions
 
 OTHER_TWO = tar(under("mnist/2", model_files(b"third weights")))
 
@@ -444,6 +444,28 @@ def test_the_target_of_a_rollback_is_not_pruned_by_a_run_that_knows_nothing_of_i
     assert five.versions(keep=1, in_use=[5])["pruned"] == [2, 3, 4]
     assert five.versions(target=5)["changed"]
     assert five.versions(keep=1, in_use=[5])["pruned"] == [1], "until the model goes back to another one"
+
+
+@pytest.mark.parametrize(("published", "passes", "pruned"), [
+    ("2030-01-01T00:00:00Z", True, [1, 2, 3, 4, 5]), ("2030-01-01T00:00:00Z", False, [2, 3, 4, 5]),
+    ("2020-01-01T00:00:00Z", True, [2, 3, 4, 5]),
+])
+def test_the_target_is_spared_until_a_later_version_has_passed(five, monkeypatch, published, passes, pruned):
+    """One that was published before is that of a run which comes to an end while people go back."""
+    five.versions(target=1)
+    monkeypatch.setattr(bringing, "now", lambda: published)
+    five.publish(tar(under("mnist/6", model_files(b"six"))))
+    assert five.versions(keep=1, checked=[6] if passes else [], check_mode=True)["pruned"] == pruned
+    five.versions(checked=[6] if passes else [])
+    assert five.versions(keep=1)["pruned"] == pruned
+
+
+def test_a_later_version_that_is_withdrawn_has_not_passed(five, monkeypatch):
+    five.versions(target=1)
+    monkeypatch.setattr(bringing, "now", lambda: "2030-01-01T00:00:00Z")
+    five.publish(tar(under("mnist/6", model_files(b"six"))))
+    five.versions(checked=[6])
+    assert 1 not in five.versions(keep=1, withdraw=[6])["pruned"]
 
 
 @pytest.mark.parametrize("spoil", [

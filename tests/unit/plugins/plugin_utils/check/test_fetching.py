@@ -120,18 +120,6 @@ def test_no_signature_of_a_redirection_is_in_any_message(web, location):
     assert caught.value.__cause__ is None, "Ansible prints every cause"
 
 
-@pytest.mark.parametrize(("listed", "host", "direct"), [
-    ("localhost, 127.0.0.1", "127.0.0.1", True), ("localhost 127.0.0.1", "127.0.0.1", True), ("a,\tb.example", "b.example", True),
-    (".example.com", "example.com", True), ("example.com", "a.example.com", True), ("example.com", "badexample.com", False),
-    ("*", "anything", True), ("10.0.0.0/8", "10.1.2.3", True), ("10.0.0.0/8", "11.1.2.3", False), ("10.0.0.0/8", "h", False),
-    ("[::1]", "[::1]", True), ("Example.COM", "EXAMPLE.com", True), ("", "h", False), (" , ", "h", False),
-    ("x/y", "10.0.0.1", False),
-])
-def test_what_goes_past_the_proxy(listed, host, direct):
-    assert fetching.direct("http://%s:80/x" % host, {"NO_PROXY": listed}) is direct
-    assert fetching.direct("http://%s/x" % host, {"no_proxy": listed, "NO_PROXY": "nobody"}) is direct
-
-
 def test_the_proxy_is_asked_or_not(web, monkeypatch):
     url, asked = web({"/x.csv": (200, {}, CSV)})
     proxy, of_proxy = web({"http://h.example/x.csv": (200, {}, CSV)})

@@ -24,9 +24,9 @@ def test_what_a_url_is(url, is_a):
 
 
 @pytest.mark.parametrize(("url", "shown"), [
-    ("https://me:secret@h/x.csv?sig=secret#secret", "https://h/x.csv"), ("HTTPS://me@h/x.csv", "HTTPS://h/x.csv"),
-    ("http://h/download?file=x.csv", "http://h/download"), (" http://h/x.csv\n", "http://h/x.csv"),
-    ("http://h?sig=secret/@x", "http://h"), ("http://h/a@b/x.csv", "http://h/a@b/x.csv"),
+    ("https://me:secret@h/x.csv?sig=secret#secret", "https://h/x.csv?..."), ("HTTPS://me@h/x.csv", "https://h/x.csv"),
+    ("http://h/download?file=x.csv", "http://h/download?file=x.csv"), (" http://h/x.csv\n", "http://h/x.csv"),
+    ("http://h?sig=secret/@x", "http://h?..."), ("http://h/a@b/x.csv", "http://h/a@b/x.csv"),
 ])
 def test_what_people_call_it(url, shown):
     assert files(url)[1] == shown

@@ -39,3 +39,10 @@ def test_what_was_answered():
     assert found["m1"]["msg"] == "model_node b does not say what is on the NAS: No route to host"
     assert found["m1"]["failure"]["code"] == "node_unanswered"
     assert nas.answers([{"item": asked, "failed": True}])["m1"]["msg"].endswith("no reason is known.")
+
+
+def test_what_signs_a_url_is_in_no_items_of_a_loop():
+    signed = record("m1", "a", model_archive="http://h/m.tar.gz?sig=secret", check_dataset="http://me:secret@h/x.csv", model_warmup=3)
+    request = nas.request("m1", signed)
+    assert "archive" not in request and request["warmup_dataset"] == "http://h/x.csv" and "secret" not in repr(request)
+    assert nas.request("m2", record("m2", "a"))["archive"] == "http://h/m.tar.gz"

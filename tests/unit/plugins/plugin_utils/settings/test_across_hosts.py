@@ -50,7 +50,7 @@ def launched(*models, together=True):
 
 def test_one_archive_from_the_command_line():
     assert launched("mnist", "cifar") == (
-        "model_archive is https://host/x.tar.gz for mnist, cifar: it was given at launch, and each would get it. Say which one it"
+        "model_archive is https://host/x.tar.gz?... for mnist, cifar: it was given at launch, and each would get it. Say which one it"
         " is for, such as --limit mnist")
     assert launched("mnist") is None
     assert launched("mnist", "cifar", together=False) is None, "a rollback asks for no archive"

@@ -103,6 +103,8 @@ ALONE = "there is no older version to go back to"
     ({**PINNED, "stable": 3}, [entry(1, None, servable=False), entry(2, None), entry(3, None)], 3, 2,
      "never passed its check either"),
     ({**PINNED, "stable": 1}, [entry(1, None), entry(2, YES)], 1, None, ALONE),
+    # The stable one serves out of the memory of servers, and none that starts anew would find it.
+    (PINNED, [entry(2, None)], 2, None, ALONE), (PINNED, [entry(1, YES, servable=False), entry(2, None)], 2, None, ALONE),
 ])
 def test_what_becomes_of_a_version_whose_trial_failed(status, entries, version, serves, words):
     found = decisions.after_failure(status, listed(*entries), version, WRONG)
