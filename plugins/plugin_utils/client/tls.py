@@ -46,11 +46,11 @@ def of_files(ca_cert: str | None, client_cert: str | None, client_key: str | Non
         raise Error(
             "check_tls_client_%s is set, and check_tls_client_%s is not: a client certificate needs both." % (given, missing),
             "option_invalid")
-    pair = None
+    certificate = key = None
     if client_cert and client_key:
-        pair = _read(client_cert, "check_tls_client_cert"), _read(client_key, "check_tls_client_key")
-        certificates.refuse_pair(*pair, "The client certificate", ("check_tls_client_cert", "check_tls_client_key"))
-    return Tls(_read(ca_cert, "check_tls_ca_cert") if ca_cert else None, *(pair or (None, None)), server_name or None)
+        certificate, key = _read(client_cert, "check_tls_client_cert"), _read(client_key, "check_tls_client_key")
+        certificates.refuse_pair(certificate, key, "The client certificate", ("check_tls_client_cert", "check_tls_client_key"))
+    return Tls(_read(ca_cert, "check_tls_ca_cert") if ca_cert else None, certificate, key, server_name or None)
 
 
 def _read(path: str, variable: str) -> str:
