@@ -9,8 +9,9 @@ import re
 
 import pytest
 import yaml
-from conftest import ROOT
 from test_latest import good
+
+from conftest import ROOT
 
 CHART = ROOT / "roles" / "serving" / "files" / "acs-tensorflow-serving"
 GROUPS = {"v1": "", "apps/v1": "apps", "policy/v1": "policy", "networking.k8s.io/v1": "networking.k8s.io"}
