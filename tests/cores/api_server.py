@@ -277,7 +277,7 @@ class ApiServer:
 
     def on_object(self, method, group, kind, namespace, name, sub, query, body):
         if method == "GET" and name is None:
-            return 200, self.listed(group, kind, namespace, query.get("labelSelector", ""))
+            return 200, self.listed(group, kind, namespace, query.get("labelSelector", ""), query.get("fieldSelector", ""))
         key = (group, kind, namespace, name or (body or {}).get("metadata", {}).get("name"))
         there, dry = self.objects.get(key), query.get("dryRun") == "All"
         if method == "DELETE" and body:  # its query does not count then
@@ -308,13 +308,15 @@ class ApiServer:
             return {**there, "status": {**there["status"], "conditions": [{"type": "Ready", "status": "False"}]}}
         return there
 
-    def listed(self, group, kind, namespace, selector):
+    def listed(self, group, kind, namespace, selector, fields):
+        """fields: metadata.name is the only one that these objects have."""
+        only = fields.removeprefix("metadata.name=") if fields.startswith("metadata.name=") else None
         pairs = [pair.partition("=") for pair in selector.split(",") if pair]
         wanted = {(name, value) for name, _equals, value in pairs if not name.endswith("!")}
         others = {(name.rstrip("!"), value) for name, _equals, value in pairs if name.endswith("!")}
         items = [
             self.as_it_starts(kind, item) for (its_group, its_kind, its_namespace, _name), item in sorted(self.objects.items())
-            if (its_group, its_kind) == (group, kind) and namespace in ("", its_namespace)
+            if only in (None, item["metadata"]["name"]) and (its_group, its_kind) == (group, kind) and namespace in ("", its_namespace)
             and wanted <= item["metadata"].get("labels", {}).items() and not others & item["metadata"].get("labels", {}).items()]
         return {"kind": RESOURCES.get(group, {}).get(kind, "") + "List", "apiVersion": group, "metadata": {}, "items": items}
 

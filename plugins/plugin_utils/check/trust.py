@@ -72,12 +72,11 @@ class Pair:
         self.title = "Secret %s in namespace %s (%s)" % (name, namespace, variable)
         # By a list, for the plan of a fleet has of all other Secrets only Helm's at hand.
         there = listed(api_client, "api/v1", "secrets", namespace, fieldSelector="metadata.name=" + name)
-        found = next((secret for secret in there if secret["metadata"]["name"] == name), None)
-        if found is None:
+        if not there:
             raise Error(
                 "%s is not there: make it (kubectl create secret tls %s -n %s --cert=FILE --key=FILE), or have cert-manager do so."
                 % (self.title, name, namespace), "tls_secret_missing")
-        self.files = {file: base64.b64decode(data).decode("ascii", "ignore") for file, data in (found.get("data") or {}).items()}
+        self.files = {file: base64.b64decode(data).decode("ascii", "ignore") for file, data in (there[0].get("data") or {}).items()}
         missing = [file for file in (CERTIFICATE, KEY) if not self.files.get(file)]
         if missing:
             raise Error("%s has no %s (it has: %s). It has to be of the type kubernetes.io/tls." % (

@@ -200,12 +200,22 @@ def test_a_server_that_is_silent_is_no_matter_of_tls(tmp_path, monkeypatch):
     assert looked.is_set() and caught.value.code == "unavailable"
 
 
-def test_a_port_forward_that_ends_is_no_matter_of_tls(tmp_path):
+def test_a_certificate_may_be_trusted_itself_whoever_signed_it(server):
+    """As gRPC has it. So it is not blamed where something else is wrong."""
+    pair = authority().pair(HOST)
+    with server(pair) as target:
+        assert ask(target, Tls(pair.certificate, server_name=HOST)) == b""
+    with at_address(pair, OURS) as target:
+        assert refused_by(target, Tls(pair.certificate)) == client_tls.WANTS_OURS
+
+
+@pytest.mark.parametrize("reads", [0, 1 << 16], ids=["at once", "when it was greeted"])
+def test_a_port_forward_that_ends_is_no_matter_of_tls(tmp_path, reads):
     """What it says of itself counts, and where it says nothing, an end is none of a server without TLS."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "grpc"))
         listener.listen()
-        threading.Thread(target=_close_all, args=(listener,), daemon=True).start()
+        threading.Thread(target=_close_all, args=(listener, reads), daemon=True).start()
         for errors, code in (([], "unavailable"), (["no such pod"], "port_forward_failed"), (["broken pipe"], "port_forward_failed")):
             with pytest.raises(Error) as caught:
                 ask("unix:%s/grpc" % tmp_path, Tls(OURS, server_name=HOST), types.SimpleNamespace(errors=errors))
@@ -213,10 +223,13 @@ def test_a_port_forward_that_ends_is_no_matter_of_tls(tmp_path):
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def _close_all(listener):
+def _close_all(listener, reads):
     with contextlib.suppress(OSError):
         while True:
-            listener.accept()[0].close()
+            connection = listener.accept()[0]
+            if reads:
+                connection.recv(reads)
+            connection.close()
 
 
 # --- files on this controller ---
@@ -234,7 +247,8 @@ def test_of_files(files):
     pair = authority().pair("me")
     assert client_tls.of_files(*files("ca", "cert", "key"), "name") == Tls(OURS, pair.certificate, pair.key, "name")
     assert client_tls.of_files(None, None, None, "") == Tls()
-    assert pair.key not in repr(client_tls.of_files(*files("ca", "cert", "key"), None))
+    shown = repr(client_tls.of_files(*files("ca", "cert", "key"), None))
+    assert pair.certificate.splitlines()[1] in shown and pair.key.splitlines()[1] not in shown
 
 
 @pytest.mark.parametrize(("names", "says"), [
