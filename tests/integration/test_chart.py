@@ -188,31 +188,30 @@ def config_of(text):
     return found
 
 
-def started(tmp_path, **tls):
-    """(the container, what its command has written, what it has become) where it is run with these files."""
+def started(tmp_path, files, **tls):
+    """(the container, the file that its command has written, what it has become) where it is run with these files of a Secret."""
     one = container(render(tmp_path, tls={"secret": "mine", **tls}))
     secret, made = tmp_path / "secret", tmp_path / "made"
     for folder in (secret, made):
         folder.mkdir(exist_ok=True)
-    for name, text in FILES.items():
+    for name, text in files.items():
         (secret / name).write_text(text, newline="")
     assert one["command"][-1] == "/usr/bin/tensorflow_model_server"
     command = [part.replace("/etc/tf-serving-tls", str(secret)).replace("/run/tf-serving", str(made)) for part in one["command"]]
     done = subprocess.run([*command[:-1], "echo", *one["args"]], capture_output=True, text=True, check=True)
-    config = made / "ssl.config"
-    assert config.stat().st_mode & 0o077 == 0
-    return one, config_of(config.read_text()), done.stdout.split()
+    assert (made / "ssl.config").stat().st_mode & 0o077 == 0
+    return one, made / "ssl.config", done.stdout.split()
 
 
 def test_tls_from_the_secret_of_a_server(tmp_path):
-    one, config, became = started(tmp_path)
-    assert config == {"server_key": FILES["tls.key"], "server_cert": FILES["tls.crt"].partition("\n")[2]}
+    one, config, became = started(tmp_path, FILES)
+    assert config_of(config.read_text()) == {"server_key": FILES["tls.key"], "server_cert": FILES["tls.crt"].partition("\n")[2]}
     assert became == one["args"] and "--ssl_config_file=/run/tf-serving/ssl.config" in one["args"]
     assert {"name": "tls", "mountPath": "/etc/tf-serving-tls", "readOnly": True} in one["volumeMounts"]
 
 
 def test_a_server_that_wants_certificates_of_its_clients(tmp_path):
-    _one, config, _became = started(tmp_path, clientVerify=True)
+    config = config_of(started(tmp_path, FILES, clientVerify=True)[1].read_text())
     assert config["custom_ca"] == FILES["ca.crt"].replace("\r", "") + "\n" and config["client_verify"] == "true"
 
 
