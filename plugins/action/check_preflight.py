@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.options import FILES, absolute
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.options import FILES, TLS_FILES, absolute
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.preflight import preflight
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, ControllerAction, Options
 
@@ -10,6 +10,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action
 class ActionModule(ControllerAction):
     SPEC = {
         **FILES,
+        **TLS_FILES,
         "signature": {"type": "str", "default": ""},
         "inputs": {"type": "dict", "default": {}},
         "output": {"type": "str", "default": ""},

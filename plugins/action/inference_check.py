@@ -6,7 +6,7 @@ from ansible import constants
 
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils import specs
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.measurement import Measured
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.options import FILES, absolute
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.options import FILES, TLS, absolute
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.run import check
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import connect
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, ControllerAction, Options, require
@@ -18,6 +18,7 @@ class ActionModule(ControllerAction):
         **specs.API,
         **specs.PORT,
         **specs.MODEL_NAME,
+        **TLS,
         **FILES,
         "release": {"type": "str"},
         "namespace": {"type": "str", "default": "default"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils import specs
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.options import TLS, absolute
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import connect
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, ControllerAction, Options
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.config_map import ConfigMap
@@ -16,6 +17,7 @@ class ActionModule(ControllerAction):
         **specs.RELEASE,
         **specs.PORT,
         **specs.MODEL_NAME,
+        **TLS,
         "base_path": {"type": "str", "required": True},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "stable": {"type": "int"},
@@ -33,5 +35,5 @@ class ActionModule(ControllerAction):
         config_map = ConfigMap(api_client, *release)
         if options["state"] == "absent":
             return config_map.forget(options["checks"], self.check_mode)
-        with Replicas(api_client, *release, options["port"]) as replicas:
+        with Replicas(api_client, absolute(options, self._loader.get_basedir())) as replicas:
             return ensure(config_map, replicas, options, self.warn, self.check_mode)

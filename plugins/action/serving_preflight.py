@@ -18,6 +18,7 @@ class ActionModule(ControllerAction):
         "chart": {"type": "path", "required": True},
         "gpu_preflight": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
         "binary_path": {"type": "path"},
+        "tls_client_secret": {"type": "str"},
     }
     NEEDS = ("kubernetes", "google.protobuf", "yaml")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils import specs
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.options import TLS, absolute
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import connect
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, ControllerAction, Options
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.config_map import ConfigMap
@@ -15,6 +16,7 @@ class ActionModule(ControllerAction):
         **specs.RELEASE,
         **specs.PORT,
         **specs.MODEL_NAME,
+        **TLS,
         "canary": {"type": "bool", "default": False},
         "labels": {"type": "list", "elements": "str", "default": ["stable"]},
         "versions": {"type": "list", "elements": "int", "default": []},
@@ -30,5 +32,5 @@ class ActionModule(ControllerAction):
             options = {**options, "expected": None}
         api_client, release = connect(options), (options["namespace"], options["release"])
         config = ConfigMap(api_client, *release).pinned(options["model_name"])
-        with Replicas(api_client, *release, options["port"]) as replicas:
+        with Replicas(api_client, absolute(options, self._loader.get_basedir())) as replicas:
             return {"config": config, **wait(options, replicas)}

@@ -51,9 +51,6 @@ options:
       - Path of a report for people on this host, one HTML file that needs nothing else.
       - A path that ends in C(/) is a folder, which gets C(MODEL.html) and an index of all reports in it.
     type: str
-  tls_ca_cert:
-    description: File with the certificates that are trusted for TLS with the address. Left out, those of this host.
-    type: path
 notes:
   - Relative paths begin at the folder of the playbook that is run; that of O(dataset) has to be absolute.
 """

@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - mlops.tf_serving.controller
   - mlops.tf_serving.controller.looks
   - mlops.tf_serving.check_files
+  - mlops.tf_serving.tls
 requirements:
   - python >= 3.10
   - grpcio >= 1.60

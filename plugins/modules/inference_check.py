@@ -27,6 +27,8 @@ extends_documentation_fragment:
   - mlops.tf_serving.controller
   - mlops.tf_serving.release.port
   - mlops.tf_serving.release.model_name
+  - mlops.tf_serving.tls
+  - mlops.tf_serving.tls.servers
   - mlops.tf_serving.check_files
 requirements:
   - python >= 3.10
@@ -59,7 +61,7 @@ options:
       - Together with O(release), an address that the controller cannot reach is a warning.
     type: str
   tls:
-    description: Whether to speak TLS with O(address). The pods are reached through the Kubernetes API, without it.
+    description: Whether to speak TLS with O(address). Whether a pod of O(release) speaks it says the pod.
     type: bool
     default: false
   signature:

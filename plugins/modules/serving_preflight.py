@@ -12,6 +12,8 @@ description:
     need not change, and that a node has the GPU that is asked for.
   - Reads whether Helm has anything to do (a new release, other values, another chart, something that an interrupted run left
     behind), and which pods are there.
+  - Where the values have C(tls), that the Secret has a certificate and its key, which belong together and count now; a certificate that
+    ends within 14 days is a warning.
   - Changes nothing.
 author: The mlops.tf_serving developers (@mlops)
 extends_documentation_fragment:
@@ -42,6 +44,9 @@ options:
   binary_path:
     description: Path of the Helm binary. By default C(helm) is looked for in C(PATH).
     type: path
+  tls_client_secret:
+    description: Secret with the client certificate that the tasks show which ask the servers. It is looked at where the values have C(tls).
+    type: str
 """
 
 EXAMPLES = """
@@ -76,8 +81,12 @@ edited:
   returned: success
   type: list
   elements: str
+values:
+  description: O(values), with the checksum of the certificate in C(tls.checksum) where they have C(tls). To install with.
+  returned: success
+  type: dict
 values_diff:
-  description: Lines of a unified diff between the values that the release has and O(values).
+  description: Lines of a unified diff between the values that the release has and RV(values).
   returned: success
   type: list
   elements: str

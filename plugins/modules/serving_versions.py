@@ -20,6 +20,8 @@ extends_documentation_fragment:
   - mlops.tf_serving.release
   - mlops.tf_serving.release.port
   - mlops.tf_serving.release.model_name
+  - mlops.tf_serving.tls
+  - mlops.tf_serving.tls.servers
 requirements:
   - python >= 3.10
   - kubernetes >= 24.2

@@ -23,6 +23,7 @@ import urllib.parse
 import fake_cluster
 import fake_model_server
 import grpc
+import made_certificates
 import numpy
 from google.protobuf import text_format
 
@@ -35,6 +36,7 @@ RESOURCES = {  # what the dynamic client of kubernetes.core asks for
     "autoscaling/v2": {"horizontalpodautoscalers": "HorizontalPodAutoscaler"},
     "policy/v1": {"poddisruptionbudgets": "PodDisruptionBudget"},
 }
+VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 CLUSTER_WIDE = {"namespaces", "nodes", "persistentvolumes"}
 # Variables of a version whose answers are right, or all of them wrong, or that no server loads.
 GOOD, BAD, BROKEN = b"right", b"wrong", b"broken"
@@ -127,6 +129,9 @@ class ApiServer:
         self.nas, self.objects, self.servers, self.ports = nas, {}, {}, {}
         self.lock, self.serial, self.stack = threading.RLock(), 0, contextlib.ExitStack()
         self.forbidden = set()  # (method, kind or kind/sub-resource)
+        self.asked_in_namespaces, self.asked_beside = set(), set()  # (verb, group, resource) of who has a token; Helm's stand-in has none
+        self.starting = 0  # so many looks at a Deployment find no pod ready
+        self.has_token = threading.local()  # of the request that this thread answers
         self.service_port = self._grpc(self)
         handler = type("Handler", (Handler,), {"cluster": self})
         self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -145,13 +150,20 @@ class ApiServer:
         """Of the Service: whichever pod there is."""
         return next(iter(self.servers.values())).service(details) if self.servers else None
 
-    def _grpc(self, handler):
+    def credentials(self, namespace, secret, arguments):
+        """Of a server that starts now with this Secret."""
+        files = {name: base64.b64decode(data).decode() for name, data in self.get("v1", "secrets", secret, namespace)["data"].items()}
+        verifies = "--stand_in_verifies_clients=true" in arguments
+        pair = made_certificates.Pair(files["tls.crt"], files["tls.key"])
+        return made_certificates.credentials(pair, files["ca.crt"] if verifies else None)
+
+    def _grpc(self, handler, credentials=None):
         class Handlers(grpc.GenericRpcHandler):
             def service(self, details):
                 return handler.service(details)
 
         server = grpc.server(concurrent.futures.ThreadPoolExecutor(8), [Handlers()])
-        port = server.add_insecure_port("127.0.0.1:0")
+        port = server.add_secure_port("127.0.0.1:0", credentials) if credentials else server.add_insecure_port("127.0.0.1:0")
         server.start()
         self.stack.callback(server.stop, None)
         return port
@@ -246,7 +258,9 @@ class ApiServer:
         configs = [self.get("v1", "configmaps", name, namespace) for name in mounted]
         texts = [config["data"]["models.config"] for config in configs if config and "models.config" in config.get("data", {})]
         self.servers[name] = ModelServer(self.nas, spec["spec"]["containers"][0]["args"], texts[0] if texts else None)
-        self.ports[name] = self._grpc(self.servers[name])
+        arguments = spec["spec"]["containers"][0]["args"]
+        secrets = [volume["secret"]["secretName"] for volume in spec["spec"].get("volumes", ()) if "secret" in volume]
+        self.ports[name] = self._grpc(self.servers[name], self.credentials(namespace, secrets[0], arguments) if secrets else None)
         started = {"running": {"startedAt": "2026-11-25T12:00:00Z"}}
         self.store("v1", "pods", namespace, name, {
             "metadata": {"labels": spec["metadata"]["labels"], "of": deployment["metadata"]["name"], "template": template},
@@ -266,16 +280,24 @@ class ApiServer:
         group, kind, namespace, name, sub = _parts(path)
         if kind is None:
             return (200, _resources(group)) if group in RESOURCES else (404, {"message": path})
+        self.note(method, group, kind, namespace, name, sub)
         if {(method, kind), (method, "%s/%s" % (kind, sub))} & self.forbidden:
             return 403, {"message": "%s is forbidden: this account may not %s it" % (kind, method.lower())}
         with self.lock:
             return self.on_object(method, group, kind, namespace, name, sub, query, body)
 
+    def note(self, method, group, kind, namespace, name, sub):
+        """As an authorizer sees a request."""
+        if self.has_token.known:
+            verb = VERBS.get(method) or ("get" if name else "list")
+            asked = self.asked_in_namespaces if namespace else self.asked_beside
+            asked.add((verb, group.rpartition("/")[0], kind + ("/" + sub if sub else "")))
+
     def on_object(self, method, group, kind, namespace, name, sub, query, body):
         if method == "GET" and kind in ("pods", "deployments"):
             self.probe()
         if method == "GET" and name is None:
-            return 200, self.listed(group, kind, namespace, query.get("labelSelector", ""))
+            return 200, self.listed(group, kind, namespace, query.get("labelSelector", ""), query.get("fieldSelector", ""))
         key = (group, kind, namespace, name or (body or {}).get("metadata", {}).get("name"))
         there, dry = self.objects.get(key), query.get("dryRun") == "All"
         if method == "DELETE" and body:  # its query does not count then
@@ -289,7 +311,7 @@ class ApiServer:
         if sub == "log":
             return 200, self.servers[name].log()
         if method == "GET":
-            return 200, there
+            return 200, self.as_it_starts(kind, there)
         if method == "DELETE":
             return 200, there if dry else self.remove(key)
         version = (body.get("metadata") or {}).get("resourceVersion")
@@ -298,13 +320,23 @@ class ApiServer:
         changed = copy.deepcopy(body) if method == "PUT" else merged(copy.deepcopy(there), body)
         return 200, changed if dry else self.store(*key, changed)
 
-    def listed(self, group, kind, namespace, selector):
+    def as_it_starts(self, kind, there):
+        if kind == "deployments" and self.starting:
+            self.starting -= 1
+            return {**there, "status": {**there["status"], "readyReplicas": 0, "availableReplicas": 0}}
+        if kind == "pods" and self.starting:
+            return {**there, "status": {**there["status"], "conditions": [{"type": "Ready", "status": "False"}]}}
+        return there
+
+    def listed(self, group, kind, namespace, selector, fields):
+        """fields: metadata.name is the only one that these objects have."""
+        only = fields.removeprefix("metadata.name=") if fields.startswith("metadata.name=") else None
         pairs = [pair.partition("=") for pair in selector.split(",") if pair]
         wanted = {(name, value) for name, _equals, value in pairs if not name.endswith("!")}
         others = {(name.rstrip("!"), value) for name, _equals, value in pairs if name.endswith("!")}
         items = [
-            item for (its_group, its_kind, its_namespace, _name), item in sorted(self.objects.items())
-            if (its_group, its_kind) == (group, kind) and namespace in ("", its_namespace)
+            self.as_it_starts(kind, item) for (its_group, its_kind, its_namespace, _name), item in sorted(self.objects.items())
+            if only in (None, item["metadata"]["name"]) and (its_group, its_kind) == (group, kind) and namespace in ("", its_namespace)
             and wanted <= item["metadata"].get("labels", {}).items() and not others & item["metadata"].get("labels", {}).items()]
         return {"kind": RESOURCES.get(group, {}).get(kind, "") + "List", "apiVersion": group, "metadata": {}, "items": items}
 
@@ -352,8 +384,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def reply(self):
         url = urllib.parse.urlsplit(self.path)
+        self.cluster.has_token.known = bool(self.headers.get("Authorization"))
         websocket = self.headers.get("Upgrade", "").lower() == "websocket"
         if websocket and ("GET", "pods/portforward") not in self.cluster.forbidden:
+            self.cluster.note("GET", *_parts(url.path))
             self.forward(url.path, int(dict(urllib.parse.parse_qsl(url.query))["ports"]))
             return
         size = int(self.headers.get("Content-Length") or 0)

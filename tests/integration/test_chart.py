@@ -1,6 +1,7 @@
 """The chart, rendered by the real Helm. Needs the helm binary only, no cluster."""
 from __future__ import annotations
 
+import ast
 import json
 import os
 import shutil
@@ -148,6 +149,90 @@ def test_restricted_pod_security(tmp_path):
     assert spec["automountServiceAccountToken"] is False
 
 
+def test_a_root_file_system_that_is_read_only_leaves_a_place_for_temporary_files(tmp_path):
+    objects = render(tmp_path, securityContext={"readOnlyRootFilesystem": True})
+    assert {"name": "tmp", "mountPath": "/tmp"} in container(objects)["volumeMounts"]
+    assert {"name": "tmp", "emptyDir": {}} in objects["Deployment"]["spec"]["template"]["spec"]["volumes"]
+    assert container(objects)["env"] == [{"name": "HOME", "value": "/tmp"}]
+    assert "env" not in container(render(tmp_path))
+
+
+def test_who_may_ask(tmp_path):
+    peers = [{"namespaceSelector": {"matchLabels": {"team": "shop"}}}, {"ipBlock": {"cidr": "10.0.0.0/8"}}]
+    policy = render(tmp_path, networkPolicy=peers)["NetworkPolicy"]
+    assert policy["spec"] == {
+        "podSelector": {"matchLabels": {
+            "app.kubernetes.io/name": "acs-tensorflow-serving", "app.kubernetes.io/instance": "mnist-deploy"}},
+        "policyTypes": ["Ingress"], "ingress": [{"from": peers, "ports": [{"port": "grpc"}]}],
+    }
+    policy = render(tmp_path, networkPolicy=peers, restPort=8501)["NetworkPolicy"]
+    assert policy["spec"]["ingress"][0]["ports"] == [{"port": "grpc"}, {"port": "http"}]
+
+
+PEM = "-----BEGIN %s-----\nMIIC+/=\nabc\n-----END %s-----\n"
+FILES = {
+    # Windows' line ends, what stands around a certificate, several of them, and no line end at the end: as people have them.
+    "tls.key": PEM % ("PRIVATE KEY", "PRIVATE KEY"), "tls.crt": 'subject "a\\b"\n' + 2 * PEM % (4 * ("CERTIFICATE",)),
+    "ca.crt": (PEM % ("CERTIFICATE", "CERTIFICATE")).replace("\n", "\r\n").rstrip(),
+}
+
+
+def config_of(text):
+    """{field: value} of a text in protobuf's text format, where strings side by side are one."""
+    found = {}
+    for line in text.splitlines():
+        name, colon, value = line.partition(":") if not line.startswith('"') else ("", "", line)
+        if colon:
+            last = name
+        found[last] = found.get(last, "") + (ast.literal_eval(value) if value.startswith('"') else value.strip())
+    return found
+
+
+def started(tmp_path, files, **tls):
+    """(the container, the file that its command has written, what it has become) where it is run with these files of a Secret."""
+    one = container(render(tmp_path, tls={"secret": "mine", **tls}))
+    secret, made = tmp_path / "secret", tmp_path / "made"
+    for folder in (secret, made):
+        folder.mkdir(exist_ok=True)
+    for name, text in files.items():
+        (secret / name).write_text(text, newline="")
+    assert one["command"][-1] == "/usr/bin/tensorflow_model_server"
+    command = [part.replace("/etc/tf-serving-tls", str(secret)).replace("/run/tf-serving", str(made)) for part in one["command"]]
+    done = subprocess.run([*command[:-1], "echo", *one["args"]], capture_output=True, text=True, check=True)
+    assert (made / "ssl.config").stat().st_mode & 0o077 == 0
+    return one, made / "ssl.config", done.stdout.split()
+
+
+def test_tls_from_the_secret_of_a_server(tmp_path):
+    one, config, became = started(tmp_path, FILES)
+    assert config_of(config.read_text()) == {"server_key": FILES["tls.key"], "server_cert": FILES["tls.crt"].partition("\n")[2]}
+    assert became == one["args"] and "--ssl_config_file=/run/tf-serving/ssl.config" in one["args"]
+    assert {"name": "tls", "mountPath": "/etc/tf-serving-tls", "readOnly": True} in one["volumeMounts"]
+
+
+def test_a_server_that_wants_certificates_of_its_clients(tmp_path):
+    config = config_of(started(tmp_path, FILES, clientVerify=True)[1].read_text())
+    assert config["custom_ca"] == FILES["ca.crt"].replace("\r", "") + "\n" and config["client_verify"] == "true"
+
+
+def test_the_key_stays_in_memory(tmp_path):
+    volumes = render(tmp_path, tls={"secret": "mine"})["Deployment"]["spec"]["template"]["spec"]["volumes"]
+    assert {"name": "tls", "secret": {"secretName": "mine"}} in volumes
+    assert {"name": "tls-config", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}} in volumes
+
+
+def test_another_certificate_makes_other_pods(tmp_path):
+    annotations = [
+        render(tmp_path, tls={"secret": "mine", "checksum": one})["Deployment"]["spec"]["template"]["metadata"]["annotations"]
+        for one in ("a", "b")]
+    assert [one["checksum/tls"] for one in annotations] == ["a", "b"]
+
+
+def test_without_tls_nothing_is_said_of_it(tmp_path):
+    assert container(render(tmp_path))["command"] == ["/usr/bin/tensorflow_model_server"]
+    assert "tls" not in json.dumps(render(tmp_path)) and "NetworkPolicy" not in render(tmp_path)
+
+
 def test_what_is_handed_through(tmp_path):
     objects = render(
         tmp_path, imagePullSecrets=[{"name": "mine"}], nodeSelector={"gpu": "true"}, podAnnotations={"a": "1"},
@@ -244,6 +329,11 @@ def test_the_model_config_is_not_the_charts(tmp_path):
     ({"serviceType": "Loadbalancer"}, "serviceType"),
     ({"persistence": {"mountPath": "/x", "pvc": {"storage": "5Gi"}}}, "mountPath"),  # some samples put it there
     ({"replica": 2}, "replica"),
+    ({"tls": {"clientVerify": True}}, "secret"),
+    ({"tls": {"secrets": "mine"}}, "secrets"),
+    ({"tls": {"secret": "mine"}, "command": []}, "needs command"),
+    ({"networkPolicy": [{}]}, "networkPolicy"),
+    ({"networkPolicy": [{"podSelectors": {}}]}, "podSelectors"),
 ])
 def test_a_wrong_value_fails_early(tmp_path, values, says):
     assert says in refused(tmp_path, values)

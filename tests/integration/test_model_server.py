@@ -21,6 +21,7 @@ import grpc
 import model_zoo
 import numpy
 import pytest
+import test_chart
 from stand_in import (
     NEW,
     OLD,
@@ -901,6 +902,17 @@ def test_tls_and_client_certificates(start, base, tmp_path):
         server.prediction = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         with refused(grpc.StatusCode.UNAVAILABLE, ""):
             server.answers()
+
+
+def test_what_the_chart_makes_of_a_secret_is_what_a_server_reads(start, base, tmp_path):
+    """Here with the lines of Windows, in the key without an end."""
+    unpack(FIRST, base)
+    texts = certificates(tmp_path)
+    files = {"tls.crt": texts["server.crt"].replace("\n", "\r\n"), "tls.key": texts["server.key"].rstrip(), "ca.crt": texts["ca.crt"]}
+    _container, config, _became = test_chart.started(tmp_path, files, clientVerify=True)
+    ca, key, chain = (texts[name].encode() for name in ("ca.crt", "client.key", "client.crt"))
+    server = start("--ssl_config_file=%s" % config, credentials=grpc.ssl_channel_credentials(ca, key, chain)).wait()
+    assert server.answers() == 1
 
 
 def test_a_bad_ssl_config_ends_the_start(start, base, tmp_path):

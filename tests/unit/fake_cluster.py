@@ -19,6 +19,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.protos imp
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import api, port_forward
 
 AVAILABLE, LOADING, END = 30, 20, 50
+RELEASE = {"namespace": "default", "release": "mnist-deploy", "port": 9090}
 
 
 class Server(grpc.GenericRpcHandler):
@@ -134,12 +135,15 @@ class Cluster(fake_api.Api):
         self.on = self._before
         super().add(DEPLOYMENT, **deployment())
 
-    def add_pod(self, name, server, ready=True):
+    def add_pod(self, name, server, ready=True, secret=None, credentials=None):
+        """secret: the one that it mounts for TLS, which it speaks with these credentials of gRPC."""
         self.servers[name] = server
         conditions = {"conditions": [{"type": "Ready", "status": str(ready), "message": "loading"}]}
-        self.add(CORE + "pods/" + name, metadata={"labels": POD_LABELS}, status=conditions)
+        volumes = [{"name": "tls", "secret": {"secretName": secret}}] if secret else []
+        self.add(CORE + "pods/" + name, metadata={"labels": POD_LABELS}, spec={"volumes": volumes}, status=conditions)
         grpc_server = grpc.server(concurrent.futures.ThreadPoolExecutor(8), [server])
-        self.targets[name] = grpc_server.add_insecure_port("127.0.0.1:0")
+        self.targets[name] = grpc_server.add_secure_port("127.0.0.1:0", credentials) if credentials else \
+            grpc_server.add_insecure_port("127.0.0.1:0")
         grpc_server.start()
         self.stack.callback(grpc_server.stop, None)
         self.stack.callback(setattr, server, "over", True)

@@ -32,9 +32,11 @@ FILES: Options = {
     "record": {"type": "path"},
     "record_missing": {"type": "bool", "default": False},
     "report": {"type": "str"},
-    "tls_ca_cert": {"type": "path"},
 }
-PATHS = ("tls_ca_cert", "golden", "record", "report")
+# Of who asks servers over TLS, on this controller; documented in the fragment tls.
+TLS_FILES: Options = {"tls_ca_cert": {"type": "path"}, "tls_client_cert": {"type": "path"}, "tls_client_key": {"type": "path"}}
+TLS: Options = {**TLS_FILES, "tls_server_name": {"type": "str"}, "tls_client_secret": {"type": "str"}}
+PATHS = (*TLS_FILES, "golden", "record", "report")
 URL, FILE = ("http://", "https://"), "file://"
 DRAWN_WITH = ("matplotlib", "jinja2")
 
@@ -57,7 +59,7 @@ def validate(options: Options) -> None:
                 kind.read(value)
             except Unfit as error:
                 raise _invalid(name, value, error) from error
-    if options.get("tls_ca_cert") and not options.get("tls", True):
+    if options.get("tls_ca_cert") and not options.get("tls", True) and not options.get("release"):  # whose pods may speak it
         raise _invalid(
             "tls_ca_cert", options["tls_ca_cert"],
             "check_tls is false: set check_tls to true, or leave check_tls_ca_cert empty",
@@ -78,15 +80,16 @@ def settled(options: Options) -> Options:
 
 def look_around(options: Options) -> None:
     """Error where a file that is to be read or written cannot be, or what the report is drawn with is missing."""
-    golden, authorities = options.get("golden"), options.get("tls_ca_cert")
+    golden = options.get("golden")
     if golden and not golden.startswith(URL) and not os.access(_path(golden), os.R_OK):
         raise Error(
             "check_golden is %s, which is not there or cannot be read on this controller: with check_record: true, the first check"
             " makes it; so does playbooks/record.yml, where the model serves already." % golden, "golden_missing",
         )
-    if authorities and not os.access(authorities, os.R_OK):
-        raise Error(
-            "check_tls_ca_cert is %s, which is not there or cannot be read on this controller." % authorities, "option_invalid")
+    for name in TLS_FILES:
+        path = options.get(name)
+        if path and not os.access(path, os.R_OK):
+            raise Error("check_%s is %s, which is not there or cannot be read on this controller." % (name, path), "option_invalid")
     if options.get("record"):
         _look_at_record(options["record"])
     if options.get("report"):

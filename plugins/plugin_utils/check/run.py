@@ -21,6 +21,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.questions i
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.quiet import Quiet
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.recording import record
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.server import Server
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.trust import Trust, secret_of
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import pods, port_forward
 
 SERVERS_AT_ONCE = 8
@@ -56,17 +57,21 @@ def check(
     questions = Questions(options, tests)
     api_client = connect() if options["release"] else None
     with contextlib.ExitStack() as stack:
-        servers = []
+        servers, secret = [], None
+        trust = Trust(api_client, options["namespace"], options)
         if options["release"]:
-            replicas = _replicas(api_client, options, stack, warn)
-            if replicas is None:
+            seen = pods.ready_replicas(api_client, options["namespace"], options["release"])
+            if seen is None:
                 return _no_deployment(options, check_mode)
-            servers += replicas
+            servers += _replicas(api_client, seen, trust, options, stack, warn)
+            secret = secret_of(seen.pods[seen.ready[0]])
         for remark in questions.remarks:
             show(remark)
         if options["address"] and (questions.expected or not servers):
             target = dialled(options["address"], options["port"])
-            servers.append(Server("address " + options["address"], options, target))
+            host = target.rpartition(":")[0]
+            tls = trust.of_address(host, secret) if options["tls"] else None
+            servers.append(Server("address " + options["address"], options, target, tls=tls))
         if not questions.expected:  # one trusted server is enough
             servers = servers[:1]
         servers[0].records = bool(options["record"])
@@ -91,18 +96,17 @@ def _recorded_too(
     return {**recorded, "message": answer["message"], "summary": answer["summary"] + recorded["summary"]}
 
 
-def _replicas(api_client: Any, options: Options, stack: contextlib.ExitStack, warn: Sentence) -> list[Server] | None:
-    """A Server for each ready pod of the release, None where there is no Deployment."""
-    replicas = pods.ready_replicas(api_client, options["namespace"], options["release"])
-    if replicas is None:
-        return None
-    ready, others = replicas
-    for sentence in others:
+def _replicas(
+    api_client: Any, seen: pods.Seen, trust: Trust, options: Options, stack: contextlib.ExitStack, warn: Sentence,
+) -> list[Server]:
+    """A Server for each ready pod of the release."""
+    for sentence in seen.others:
         warn("%s; it is not asked." % sentence)
     servers = []
-    for pod in ready:
+    for pod in seen.ready:
         forward = stack.enter_context(port_forward.to_pod(api_client, options["namespace"], pod, options["port"]))
-        servers.append(Server("pod " + pod, options, forward.target, pod=pod, forward=forward))
+        tls = trust.of_pod(seen.pods[pod])
+        servers.append(Server("pod " + pod, options, forward.target, pod=pod, forward=forward, tls=tls))
     return servers
 
 

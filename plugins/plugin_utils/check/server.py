@@ -19,6 +19,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.marks impor
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.questions import Options, Questions
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client import channel, protos, requests
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.model_status import UNREACHABLE, model_versions
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.tls import Tls
 
 METHODS = {
     "predict": (protos.PREDICT, requests.predict_reply),
@@ -44,9 +45,10 @@ class Sent(NamedTuple):
 
 
 class Server:
-    def __init__(self, title: str, options: Options, target: str, pod: str | None = None, forward: Any = None):
+    def __init__(
+        self, title: str, options: Options, target: str, pod: str | None = None, forward: Any = None, tls: Tls | None = None,
+    ) -> None:
         self.title, self.options, self.target, self.pod = title, options, target, pod
-        tls = channel.Tls(options["tls_ca_cert"]) if options["tls"] and pod is None else None
         self.channel = channel.Channel(target, forward, _words(options), tls)
         self.plan: Any = None  # a request_plan.Plan, once it is known that and how it can be asked
         self.problem: Error | None = None

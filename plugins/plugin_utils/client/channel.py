@@ -8,16 +8,15 @@ import itertools
 import os
 import queue
 import re
-import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client import protos
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.protos import messages
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.tls import Tls, problem, trusted
 
 # gRPC's C core writes to standard error, where it reads as if the module had crashed.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -55,13 +54,8 @@ OTHERWISE = "the server says %(code)s: %(said)s"
 CODES = {
     "QUEUE_FULL": "resource_exhausted", "REPLY_TOO_LARGE": "resource_exhausted", "REQUEST_TOO_LARGE": "resource_exhausted",
 }
-HANDSHAKE_PATIENCE = 3  # seconds
-
-
-class Tls(NamedTuple):
-    """ca_cert: a PEM file with the authorities that are trusted; None = those of this machine."""
-
-    ca_cert: str | None = None
+# With what a port-forward ends where a server was spoken to in a way that it does not know.
+CUT_OFF = ("reset by peer", "broken pipe", "EOF")
 
 
 @dataclasses.dataclass(slots=True)
@@ -105,15 +99,17 @@ class Channel:
         self._forward = forward
         self._words = {**WORDS, **(words or {})}
         self._tls = tls
-        self._authorities = _authorities(tls) if tls else None
+        self._authorities = trusted(tls) if tls else None
         self._tls_says: str | None = None
         self._channel = self._opened()
 
     def _opened(self) -> Any:
         if self._tls is None:
             return grpc.insecure_channel(self._target, CHANNEL_OPTIONS)
-        authorities = None if self._authorities is None else self._authorities.encode()
-        return grpc.secure_channel(self._target, grpc.ssl_channel_credentials(authorities), CHANNEL_OPTIONS)
+        ours = [text and text.encode() for text in (self._authorities, self._tls.key, self._tls.certificate)]
+        name = self._tls.server_name
+        options = (*CHANNEL_OPTIONS, *([("grpc.ssl_target_name_override", name)] if name else []))
+        return grpc.secure_channel(self._target, grpc.ssl_channel_credentials(*ours), options)
 
     def close(self) -> None:
         self._channel.close()
@@ -153,10 +149,12 @@ class Channel:
     def _explained(self, error: Any, method: str, timeout: float) -> Error:
         status, said = error.code().name, " ".join((error.details() or "").split())
         kind = _kind(status, said)
-        if kind == "UNAVAILABLE" and self._forward is not None and self._forward.errors:
-            return Error("port-forward failed: " + self._forward.errors[-1], "port_forward_failed", status=status)
-        if kind == "UNAVAILABLE" and self._tls_problem():
-            return Error(self._tls_problem(), "tls_failed", status=status)
+        if kind == "UNAVAILABLE":
+            on_the_way = self._forward.errors[-1:] if self._forward is not None else []
+            if (not on_the_way or any(word in on_the_way[0] for word in CUT_OFF)) and self._tls_problem():
+                return Error(self._tls_problem(), "tls_failed", status=status)
+            if on_the_way:
+                return Error("port-forward failed: " + on_the_way[0], "port_forward_failed", status=status)
         text = self._words.get(kind, OTHERWISE) % {
             "code": status, "said": said, "timeout": timeout, "method": method.rpartition("/")[2],
         }
@@ -165,9 +163,7 @@ class Channel:
     def _tls_problem(self) -> str:
         """A sentence where TLS is what is wrong, which gRPC tells apart from no server only in some releases."""
         if self._tls_says is None:
-            match = re.fullmatch(r"\[?([^/\[\]]+?)\]?:(\d+)", self._target)
-            said = match and _shake_hands(match.group(1), int(match.group(2)), self._tls, self._authorities)
-            self._tls_says = said or ""
+            self._tls_says = problem(self._target, self._tls, self._authorities) or ""
         return self._tls_says
 
 
@@ -253,59 +249,6 @@ def _kind(status: str, said: str) -> str:
         ours = int(too_large.group(1)) == LARGEST_REPLY and not said.startswith("SERVER")
         return "REPLY_TOO_LARGE" if ours else "REQUEST_TOO_LARGE"
     return status
-
-
-def _authorities(tls: Tls) -> str | None:
-    """The certificates that are trusted, in PEM; None where this machine has none: then gRPC's own."""
-    usual = ssl.get_default_verify_paths()
-    paths = [tls.ca_cert] if tls.ca_cert else [
-        path for path in (usual.cafile, "%s/ca-certificates.crt" % usual.capath) if path and os.path.isfile(path)
-    ]
-    if not paths:
-        return None
-    try:
-        with open(paths[0], encoding="ascii", errors="ignore") as file:
-            text = file.read()
-        ssl.create_default_context(cadata=text or "-")
-        return text
-    except (OSError, ValueError) as error:  # an SSLError is an OSError
-        raise Error("The certificates in %s (check_tls_ca_cert) cannot be read: %s." % (paths[0], error), "tls_failed") from error
-
-
-def _shake_hands(host: str, port: int, tls: Tls | None, authorities: str | None) -> str | None:
-    """A sentence on why TLS fails, or None."""
-    context = ssl.create_default_context(cadata=authorities)
-    context.set_alpn_protocols(["h2"])
-    if tls is None:
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    try:
-        connection = socket.create_connection((host, port), HANDSHAKE_PATIENCE)
-    except OSError:
-        return None
-    with connection:
-        try:
-            with context.wrap_socket(connection, server_hostname=host) as secured:
-                if tls is None:
-                    return "the server speaks TLS on this port: set check_tls"
-                if secured.selected_alpn_protocol() != "h2":
-                    return "the server's TLS does not offer HTTP/2 (ALPN h2), which gRPC needs"
-                return _unwelcome(secured)
-        except ssl.SSLCertVerificationError as error:
-            return "the server's certificate is not trusted: %s (check_tls_ca_cert says whom to trust)" % error.verify_message
-        except OSError:  # an answer that is none, or the end of the connection
-            return None if tls is None else "the server does not speak TLS on this port: leave check_tls out"
-
-
-def _unwelcome(secured: ssl.SSLSocket) -> str | None:
-    """An HTTP/2 server speaks first. With TLS 1.3 one that misses a client certificate says so, or ends, only now."""
-    try:
-        ended = secured.recv(1) == b""
-    except TimeoutError:
-        ended = False
-    except OSError:
-        ended = True
-    return "the server ends the connection after the TLS handshake, as if it wanted a client certificate, which the check" \
-        " does not have" if ended else None
 
 
 def parsed(name: str, wire: bytes) -> Any:

@@ -37,8 +37,8 @@ def look(api_client: Any, namespace: str, release: str) -> Seen | None:
     return Seen(deployment, living, [name for name, pod in sorted(living.items()) if ready(pod)], others)
 
 
-def ready_replicas(api_client: Any, namespace: str, release: str) -> tuple[list[str], list[str]] | None:
-    """([names of ready pods], [a sentence for each other pod]); None where the Deployment does not exist."""
+def ready_replicas(api_client: Any, namespace: str, release: str) -> Seen | None:
+    """What look() sees, an Error where no pod is ready."""
     seen = look(api_client, namespace, release)
     if seen is None:
         return None
@@ -53,7 +53,7 @@ def ready_replicas(api_client: Any, namespace: str, release: str) -> tuple[list[
             "no_ready_replica",
             wanted=wanted,
         )
-    return seen.ready, seen.others
+    return seen
 
 
 def several(things: Sequence[str], between: str = "; ") -> str:

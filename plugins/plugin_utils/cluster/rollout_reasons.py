@@ -111,8 +111,8 @@ def _way_past_refusal(message: str) -> str:
         return " A rolling update needs room for one pod more: raise the quota, or set serving_max_unavailable to 1."
     if "violates PodSecurity" in message:
         return (
-            " Set serving_run_as_user to the uid that the server shall run as (the published files are readable"
-            " for any), with an image that can run as it."
+            " Set serving_pod_security to restricted (the published files are readable for any user; serving_run_as_user says which"
+            " one the server runs as)."
         )
     return ""
 

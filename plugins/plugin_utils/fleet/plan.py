@@ -86,6 +86,7 @@ def _fill(found: Row, api_client: Any, settings: Settings, chart: Chart, publish
     seen = look(api_client, {
         "release": serving["release"], "namespace": serving["namespace"], "model_name": serving["model_name"],
         "values": serving["chart_values"], "gpu_preflight": serving["gpu_preflight"],
+        "tls_client_secret": serving["tls_client_secret"],
     }, chart, _nothing)
     if seen["release"] is None:
         found.action = CREATE
@@ -99,7 +100,7 @@ def _fill(found: Row, api_client: Any, settings: Settings, chart: Chart, publish
     scaling_result = _scale(api_client, settings["scaling"])
     found.changes += _of_the_nas(published, settings["model"]["archive"])
     found.changes += _of_the_volume(volume_result, settings["volume"]["name"])
-    found.changes += _of_the_release(seen, serving["chart_values"])
+    found.changes += _of_the_release(seen, seen["values"])
     found.changes += _of_the_policy(seen, serving["pinned"])
     found.changes += _of_the_scale(scaling_result)
     if published is not None:

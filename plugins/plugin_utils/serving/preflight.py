@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.trust import of_the_release
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import helm_chart, helm_release
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import Object, explained, get
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.sync import leaving
@@ -31,12 +32,13 @@ NOTHING: Answer = {
 
 def preflight(api_client: Any, options: Options, warn: Callable[[str], None]) -> Answer:
     seen = look(api_client, options, helm_chart.read(Path(options["chart"])), warn)
-    return {"values_diff": _difference(seen.pop("stored"), options["values"]), **seen}
+    return {"values_diff": _difference(seen.pop("stored"), seen["values"]), **seen}
 
 
 def look(api_client: Any, options: Options, chart: helm_chart.Chart, warn: Callable[[str], None]) -> Answer:
     """The same with `stored`, the values of the release, in the place of how they differ."""
-    namespace, values = options["namespace"], options["values"]
+    namespace = options["namespace"]
+    values = of_the_release(api_client, namespace, options["values"], options.get("tls_client_secret"), warn)
     wanted = helm_chart.merged(chart["values"], values)
     release = Release(api_client, namespace, options["release"])
     namespace_exists = _namespace_exists(api_client, namespace)
@@ -51,6 +53,7 @@ def look(api_client: Any, options: Options, chart: helm_chart.Chart, warn: Calla
     return {
         "gpus": gpus,
         "gpu_nodes": _check_gpu(api_client, wanted, options["gpu_preflight"], warn) if gpus else None,
+        "values": values,
         "upgrade": bool(seen["upgrade_because"]),
         "namespace_exists": namespace_exists,
         **seen,

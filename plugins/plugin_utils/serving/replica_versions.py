@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.trust import Trust
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.channel import Channel
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.model_status import Version, model_versions
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.protos import GET_MODEL_METADATA, RELOAD_CONFIG, messages
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import pods, port_forward
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import Object
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.workload import allowed
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.interruption import raised_signals
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving import model_config
@@ -85,8 +87,10 @@ class Replica:
 class Replicas:
     """Context manager; the ready replicas of a release as they are at each look, and one channel to each."""
 
-    def __init__(self, api_client: Any, namespace: str, release: str, port: int) -> None:
-        self.api_client, self.namespace, self.release, self.port = api_client, namespace, release, port
+    def __init__(self, api_client: Any, options: Options) -> None:
+        """options: namespace, release, port, and those of trust.Trust."""
+        self.api_client, self.namespace, self.release = api_client, options["namespace"], options["release"]
+        self.port, self._trust = options["port"], Trust(api_client, options["namespace"], options)
         self._known: dict[str, Replica] = {}
         self._stack = contextlib.ExitStack()
 
@@ -100,12 +104,12 @@ class Replicas:
     def look(self) -> pods.Seen | None:
         """pods.Seen with Replica in `ready`; None where the Deployment does not exist."""
         seen = pods.look(self.api_client, self.namespace, self.release)
-        return seen and seen._replace(ready=[self._replica(pod) for pod in seen.ready])
+        return seen and seen._replace(ready=[self._replica(pod, seen.pods[pod]) for pod in seen.ready])
 
-    def _replica(self, pod: str) -> Replica:
+    def _replica(self, pod: str, there: Object) -> Replica:
         if pod not in self._known:
             forward = self._stack.enter_context(port_forward.to_pod(self.api_client, self.namespace, pod, self.port))
-            channel = self._stack.enter_context(contextlib.closing(Channel(forward.target, forward)))
+            channel = self._stack.enter_context(contextlib.closing(Channel(forward.target, forward, tls=self._trust.of_pod(there))))
             self._known[pod] = Replica(pod, channel)
         return self._known[pod]
 

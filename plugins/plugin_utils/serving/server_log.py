@@ -49,7 +49,12 @@ MEANINGS = (
     ),
     (
         re.compile(r"Permission denied", re.IGNORECASE),
-        "The server's user may not read this: look at serving_run_as_user and at the modes of the published files.",
+        "The server's user may not read this: look at serving_run_as_user (1000 in restricted pods) and at the modes of the published"
+        " files, or set serving_pod_security to baseline for the image's own user.",
+    ),
+    (
+        re.compile(r"Read-only file system", re.IGNORECASE),
+        "Restricted pods write only to /tmp: have the server write there (serving_args), or set serving_pod_security to baseline.",
     ),
     (
         FAILED,

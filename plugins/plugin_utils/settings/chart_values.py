@@ -15,10 +15,12 @@ FEATURES = {
     "gpu_memory_fraction": ("--per_process_gpu_memory_fraction", (1, 5)),
     "max_connection_age": ("--grpc_channel_arguments", (1, 6)),
     "rest_port": ("--rest_api_port", (1, 8)),
+    "tls_secret": ("--ssl_config_file", (1, 10)),
     "monitoring": ("--monitoring_config_file", (1, 11)),
     "version_policy": ("--allow_version_labels_for_unavailable_models", (1, 15)),  # pinned
 }
 CONNECTION_AGE = 30  # seconds
+USER = 1000  # of restricted pods: any but root will do, for published files are everybody's to read
 
 
 def chart_values(serving: Serving) -> dict[str, Any]:
@@ -34,6 +36,9 @@ def chart_values(serving: Serving) -> dict[str, Any]:
         "modelConfig": {"configMap": object_names(serving.release)["model_config"]} if pinned else {},
         "batching": serving.batching,
         "monitoring": serving.monitoring or None,
+        # serving_preflight adds the certificate's checksum.
+        "tls": _tls(serving),
+        "networkPolicy": serving.network_policy,
         "gpuMemoryFraction": serving.gpu_memory_fraction if serving.gpu else None,
         "parallelism": serving.parallelism,
         "maxConnectionAgeSeconds": _connection_age(serving),
@@ -57,8 +62,9 @@ def chart_values(serving: Serving) -> dict[str, Any]:
         "tolerations": serving.tolerations,
         "affinity": serving.affinity,
         "podAnnotations": serving.pod_annotations,
-        "podSecurityContext": {**_user(serving.run_as_user), **serving.pod_security_context},
-        "securityContext": serving.security_context,
+        "podSecurityContext": {**_user(serving), **serving.pod_security_context},
+        "securityContext": {
+            **({"readOnlyRootFilesystem": True} if serving.pod_security == "restricted" else {}), **serving.security_context},
     }
     # What is empty is left to the chart, so that its record in the cluster shows what was chosen.
     return {key: value for key, value in values.items() if value is not None and value not in ({}, [])}
@@ -98,7 +104,14 @@ def _connection_age(serving: Serving) -> int | None:
     return serving.max_connection_age
 
 
-def _user(user: int | None) -> dict[str, Any]:
+def _tls(serving: Serving) -> dict[str, Any]:
+    if not serving.tls_secret:
+        return {}
+    return {"secret": serving.tls_secret, **({"clientVerify": True} if serving.tls_client_verify else {})}
+
+
+def _user(serving: Serving) -> dict[str, Any]:
+    user = USER if serving.run_as_user is None and serving.pod_security == "restricted" else serving.run_as_user
     if user is None:
         return {}
     return {"runAsUser": user, "runAsGroup": user, **({"runAsNonRoot": True} if user else {})}

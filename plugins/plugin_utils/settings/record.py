@@ -26,6 +26,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.values i
     NumberMapping,
     Numbers,
     OctalMode,
+    Peers,
     ServerRelease,
     Text,
     TextMapping,
@@ -60,8 +61,13 @@ LABEL_WAY_OUT = "use at most 63 letters, digits, '-', '_' and '.', with a letter
 LABEL = Text(names.LABEL, LABEL_WAY_OUT)
 FOLDER = Text(r"/(?!(.*/)?\.\.(/|$))[^\x00-\x1f]*", "use an absolute path, without '..'")
 QUANTITY = Text(r"[0-9]+(\.[0-9]+)?(k|[MGTPE]|[KMGTPE]i|[eE][0-9]+)?", "use a Kubernetes quantity such as 5Gi")
+OBJECT = Text(
+    r"%s(\.%s)*" % (_DNS_LABEL, _DNS_LABEL),
+    "use at most 253 lower case letters, digits, '-' and '.', with a letter or digit at both ends", 253,
+)
 IMAGE = Text(r"\S+", "an image reference has no spaces")
 PORT = Whole(1, 65535)
+FIRST_FREE_PORT = 1024  # for who is not root
 VERSION = Whole(1, MAX_VERSION)
 SECONDS = Whole(1)
 PERCENT = Number(0, 100, way_out="use a percentage from 0 to 100, such as 15")
@@ -87,6 +93,12 @@ def _batch_that_servers_take(batching: dict[str, int]) -> int | None:
     """What servers compute at once, if they were told less than the 64 tests that the check would send at most."""
     most = batching.get("max_batch_size")
     return most if most and most < 64 else None
+
+
+def _pod_security(of: Of) -> str:
+    """What is asked for elsewhere may need root: then nobody has to say it twice."""
+    low_ports = [port for port in (of("serving_port"), of("serving_rest_port")) if port and port < FIRST_FREE_PORT]
+    return "baseline" if of("serving_run_as_user") == 0 or low_ports else "restricted"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,11 +150,7 @@ class Volume:
     nfs_version: str = variable(Text(r"[34](\.[0-2])?", "use 3, 4.0 or 4.1"), "4.0")
     mode: str = variable(OctalMode(), "755")
     mount_options: list[str] = variable(Words(), lambda of: [])
-    name: str = variable(
-        Text(
-            r"%s(\.%s)*" % (_DNS_LABEL, _DNS_LABEL),
-            "use at most 253 lower case letters, digits, '-' and '.', with a letter or digit at both ends", 253),
-        lambda of: "%s-%s" % (of("volume_namespace"), of("volume_release")))
+    name: str = variable(OBJECT, lambda of: "%s-%s" % (of("volume_namespace"), of("volume_release")))
     model: str = variable(LABEL, lambda of: names.label_value(of("model_name")))
     namespace: str = variable(NAMESPACE, lambda of: of("serving_namespace"))
     release: str = variable(RELEASE, lambda of: of("serving_release"))
@@ -166,6 +174,9 @@ class Serving:
     image_pull_secrets: list[Any] = variable(Items(named="name"), lambda of: [])
     version: str | None = variable(ServerRelease())
     version_policy: str = variable(Choice("latest", "pinned"), "latest")
+    tls_secret: str = variable(OBJECT, "")
+    tls_client_verify: bool = variable(YesNo(), False)
+    tls_client_secret: str = variable(OBJECT, "")
     port: int = variable(PORT, 9090)
     rest_port: int | None = variable(PORT)
     service_type: str = variable(Choice("ClusterIP", "NodePort", "LoadBalancer"), "LoadBalancer")
@@ -193,6 +204,8 @@ class Serving:
     tolerations: list[Any] = variable(Items(), lambda of: [])
     affinity: dict[str, Any] = variable(Mapping(), lambda of: {})
     pod_annotations: dict[str, Any] = variable(TextMapping(), lambda of: {})
+    network_policy: list[Any] = variable(Peers(), lambda of: [])
+    pod_security: str = variable(Choice("restricted", "baseline"), _pod_security)
     run_as_user: int | None = variable(Whole(0))
     pod_security_context: dict[str, Any] = variable(Mapping(), lambda of: {})
     security_context: dict[str, Any] = variable(Mapping(), lambda of: {})
@@ -244,8 +257,11 @@ class Check:
     namespace: str = variable(NAMESPACE, lambda of: of("serving_namespace"))
     port: int = variable(PORT, lambda of: of("serving_port"))
     address: str = variable(Text(), lambda of: of("serving_status").get("address") or "")
-    tls: bool = variable(YesNo(), False)
+    tls: bool = variable(YesNo(), lambda of: bool(of("serving_tls_secret")))
     tls_ca_cert: str = variable(Text(), "")
+    tls_client_cert: str = variable(Text(), "")
+    tls_client_key: str = variable(Text(), "")
+    tls_server_name: str = variable(Text(r"[^\s/:]+", "give the name alone, as it stands in the certificate"), "")
     model_name: str = variable(MODEL, lambda of: of("serving_model_name"))
     signature: str = variable(Text(), "")
     output: str = variable(Text(), "")

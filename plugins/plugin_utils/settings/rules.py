@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Archive
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.chart_values import FEATURES, server_release
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.record import FIRST_FREE_PORT
 
 if TYPE_CHECKING:
     from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.settle import Settled
@@ -40,7 +41,40 @@ def _serving(settled: Settled) -> None:
         settled.wrong("serving_rest_port", "serving_port, of gRPC, is the same: use another, 8501 for example")
     if settled.sound("serving_monitoring") and settled("serving_monitoring") and settled("serving_rest_port") is None:
         settled.wrong("serving_monitoring", "metrics are served on the REST port: set serving_rest_port, to 8501 for example")
+    _pod_security(settled)
+    _tls(settled)
     _features(settled)
+
+
+def _pod_security(settled: Settled) -> None:
+    if not settled.sound("serving_pod_security", "serving_run_as_user", "serving_port", "serving_rest_port") or \
+            settled("serving_pod_security") != "restricted":
+        return
+    way_out = "restricted pods do not run as root (serving_pod_security). Use another, or set serving_pod_security: baseline"
+    if settled("serving_run_as_user") == 0:
+        settled.wrong("serving_run_as_user", way_out)
+    for name in ("serving_port", "serving_rest_port"):
+        if settled(name) and settled(name) < FIRST_FREE_PORT:
+            settled.wrong(name, "ports below %d are root's, and %s" % (FIRST_FREE_PORT, way_out))
+
+
+def _tls(settled: Settled) -> None:
+    if not settled.sound("serving_tls_secret", "serving_tls_client_verify", "serving_tls_client_secret"):
+        return
+    secret, flag = settled("serving_tls_secret"), "--ssl_config_file"
+    for name in ("serving_tls_client_verify", "serving_tls_client_secret"):
+        if settled(name) and not secret:
+            settled.wrong(name, "without TLS nobody shows a certificate. Set serving_tls_secret, or leave %s out" % name)
+    ours = settled("serving_tls_client_secret") or settled("check_tls_client_cert")
+    if secret and settled("serving_tls_client_verify") and not ours:
+        settled.wrong(
+            "serving_tls_client_verify", "the playbooks ask every replica, and would not be let in: set serving_tls_client_secret, or"
+            " check_tls_client_cert and check_tls_client_key")
+    if secret and settled.sound("serving_args") and any(word.startswith(flag) for word in settled("serving_args")):
+        settled.wrong("serving_args", "with serving_tls_secret %s is the chart's. Leave one of the two out" % flag)
+    if secret and settled.sound("serving_command") and not settled("serving_command"):
+        settled.wrong("serving_command", "with serving_tls_secret it has to be said what the container runs, for what an image runs by"
+                      " itself cannot be told of the certificate")
 
 
 def _features(settled: Settled) -> None:
@@ -72,8 +106,13 @@ def _check(settled: Settled) -> None:
         )
     if settled.sound("check_record", "check_golden") and settled("check_record") and not settled("check_golden"):
         settled.wrong("check_record", "check_golden does not say where: set it to the path of a file on this controller (.npz)")
-    if settled("check_tls_ca_cert") and settled.sound("check_tls") and not settled("check_tls"):
-        settled.wrong("check_tls_ca_cert", "check_tls is false: set check_tls to true, or leave check_tls_ca_cert empty")
+    if settled.sound("check_tls", "serving_tls_secret") and not settled("check_tls") and not settled("serving_tls_secret"):
+        for name in ("check_tls_ca_cert", "check_tls_client_cert", "check_tls_client_key", "check_tls_server_name"):
+            if settled(name):
+                settled.wrong(name, "check_tls is false: set check_tls to true, or leave %s empty" % name)
+    for name, other in (("check_tls_client_cert", "check_tls_client_key"), ("check_tls_client_key", "check_tls_client_cert")):
+        if settled.sound(name, other) and settled(name) and not settled(other):
+            settled.wrong(name, "%s is not set, and a client certificate needs both" % other)
 
 
 RULES: dict[str, Callable[[Settled], None]] = {

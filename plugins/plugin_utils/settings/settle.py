@@ -185,6 +185,8 @@ def _derived(section: str, settled: Settled) -> dict[str, Any]:
             "names": object_names(settled("serving_release")),
             "pinned": settled("serving_version_policy") == "pinned",
             "chart_values": chart_values(settled.section("serving")),
+            # With what it is asked for versions, as role check asks it for answers.
+            **{name: settled("check_" + name) for name in ("tls_ca_cert", "tls_client_cert", "tls_client_key", "tls_server_name")},
             # Of one version: its first load, after the minute for which an NFS client may remember the folder as it was.
             "load_timeout": settled("serving_start_timeout") + 60,
             # An autoscaler may take as long as the whole wait to add a GPU node.
@@ -194,7 +196,10 @@ def _derived(section: str, settled: Settled) -> dict[str, Any]:
     if section == "scaling":
         return {"deployment": object_names(settled("scaling_release"))["deployment"]}
     if section == "check":
-        return {"served_name": settled("check_model_name") + ("-canary" if settled("check_candidate") else "")}
+        return {
+            "served_name": settled("check_model_name") + ("-canary" if settled("check_candidate") else ""),
+            "tls_client_secret": settled("serving_tls_client_secret"),
+        }
     return {}
 
 

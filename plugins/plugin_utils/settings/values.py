@@ -198,6 +198,20 @@ class Items(Kind["list[Any]"]):
         return [item if isinstance(item, dict) else {self.named: _word(item)} for item in value]
 
 
+class Peers(Items):
+    """Who may ask, as a NetworkPolicy has them."""
+
+    KEYS = ("podSelector", "namespaceSelector", "ipBlock")
+
+    def read(self, value: Any) -> list[Any]:
+        peers = super().read([value] if isinstance(value, dict) else value)
+        # One without a word would be everybody by its look, and is refused by Kubernetes.
+        if not all(peer and set(peer) <= set(self.KEYS) and all(isinstance(part, dict) for part in peer.values()) for peer in peers):
+            raise Unfit(
+                "use a list of mappings with the keys %s, such as [{podSelector: {matchLabels: {app: shop}}}]" % ", ".join(self.KEYS))
+        return peers
+
+
 class Mapping(Kind["dict[str, Any]"]):
     type = "dict"
     way_out = "a mapping is needed"

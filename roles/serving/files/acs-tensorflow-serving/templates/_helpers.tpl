@@ -42,9 +42,29 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- with int .Values.parallelism }}
 - --tensorflow_session_parallelism={{ . }}
 {{- end }}
+{{- if .Values.tls.secret }}
+- --ssl_config_file=/run/tf-serving/ssl.config
+{{- end }}
 {{- with int .Values.maxConnectionAgeSeconds }}
 - --grpc_channel_arguments=grpc.max_connection_age_ms={{ mul . 1000 }}
 {{- end }}
+{{- end }}
+
+{{/* What makes --ssl_config_file of the Secret's files, and becomes the server. That file holds PEM text, not paths; a line of it is a
+string in protobuf's text format, and strings side by side are one. Kubernetes replaces only $(NAME) in it. */}}
+{{- define "serving.tls" -}}
+set -eu
+umask 077
+pem() { echo "$1:"; sed -n '/^-----BEGIN/,/^-----END/{s/[[:space:]]*$//;s/.*/"&\\n"/p;}' "/etc/tf-serving-tls/$2"; echo; }
+{
+  pem server_key tls.key
+  pem server_cert tls.crt
+  {{- if .Values.tls.clientVerify }}
+  pem custom_ca ca.crt
+  echo "client_verify: true"
+  {{- end }}
+} > /run/tf-serving/ssl.config
+exec "$@"
 {{- end }}
 
 {{/* The server's parameter files by name, each in protobuf's text format; empty where none is needed. */}}

@@ -6,6 +6,17 @@
 {{- /* The server reads its files once: with other contents there have to be other pods. */}}
 {{- $_ := set $annotations "checksum/parameters" (sha256sum .) }}
 {{- end }}
+{{- with .Values.tls.checksum }}
+{{- $_ := set $annotations "checksum/tls" . }}
+{{- end }}
+{{- $command := .Values.command }}
+{{- if .Values.tls.secret }}
+{{- if not $command }}
+{{- fail "tls.secret needs command: what an image starts by itself is not known here" }}
+{{- end }}
+{{- $command = concat (list "sh" "-c" (include "serving.tls" .) "sh") $command }}
+{{- end }}
+{{- $tmp := .Values.securityContext.readOnlyRootFilesystem }}
 {{- $resources := deepCopy .Values.resources }}
 {{- if $gpu }}
 {{- $_ := set $resources "limits" (merge (dict "nvidia.com/gpu" $gpu) ($resources.limits | default dict)) }}
@@ -56,13 +67,19 @@ spec:
         - name: serving
           image: {{ .Values.image | quote }}
           imagePullPolicy: {{ .Values.imagePullPolicy }}
-          {{- with .Values.command }}
+          {{- with $command }}
           command:
             {{- toYaml . | nindent 12 }}
           {{- end }}
           {{- with concat (include "serving.flags" . | fromYamlArray) .Values.args }}
           args:
             {{- toYaml . | nindent 12 }}
+          {{- end }}
+          {{- if $tmp }}
+          # Where a GPU's driver keeps what it compiles, for a user without a home.
+          env:
+            - name: HOME
+              value: /tmp
           {{- end }}
           ports:
             - name: grpc
@@ -110,6 +127,17 @@ spec:
               mountPath: /etc/tf-serving
               readOnly: true
             {{- end }}
+            {{- if .Values.tls.secret }}
+            - name: tls
+              mountPath: /etc/tf-serving-tls
+              readOnly: true
+            - name: tls-config
+              mountPath: /run/tf-serving
+            {{- end }}
+            {{- if $tmp }}
+            - name: tmp
+              mountPath: /tmp
+            {{- end }}
       volumes:
         - name: model
           persistentVolumeClaim:
@@ -126,6 +154,21 @@ spec:
               - configMap:
                   name: {{ include "serving.deployment" . }}
               {{- end }}
+        {{- end }}
+        {{- with .Values.tls.secret }}
+        # plugins/plugin_utils/check/trust.py reads in this volume that, and with what, a pod speaks TLS.
+        - name: tls
+          secret:
+            secretName: {{ . | quote }}
+        # In memory: a key is written to no disk.
+        - name: tls-config
+          emptyDir:
+            medium: Memory
+            sizeLimit: 1Mi
+        {{- end }}
+        {{- if $tmp }}
+        - name: tmp
+          emptyDir: {}
         {{- end }}
       topologySpreadConstraints:
         - maxSkew: 1

@@ -105,11 +105,12 @@ def test_golden_files(tmp_path, monkeypatch):
         )
 
 
-def test_authorities(tmp_path):
+@pytest.mark.parametrize("name", _options.TLS_FILES)
+def test_files_for_tls(tmp_path, name):
     (tmp_path / "ca.pem").write_text("")
-    assert problem(tls_ca_cert="%s/ca.pem" % tmp_path) is None
-    assert problem(tls_ca_cert="/no/ca.pem") == (
-        "check_tls_ca_cert is /no/ca.pem, which is not there or cannot be read on this controller.", "option_invalid")
+    assert problem(**{name: "%s/ca.pem" % tmp_path}) is None
+    assert problem(**{name: "/no/ca.pem"}) == (
+        "check_%s is /no/ca.pem, which is not there or cannot be read on this controller." % name, "option_invalid")
 
 
 @pytest.fixture

@@ -13,10 +13,11 @@ import numpy
 import pytest
 from ask_server import OPTIONS, ask_server
 from fake_model_server import ModelServer, brightest, one_hot, serving
+from made_certificates import authority, credentials, secret
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import address as _address
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import quiet, run
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import quiet, run, trust
 
 
 @pytest.fixture(autouse=True)
@@ -67,10 +68,11 @@ class History:
 @pytest.fixture
 def cluster(monkeypatch, tmp_path):
     """cluster({pod: server or Exception}, ...) -> (result, warnings)"""
-    def call(pods, others=(), address=None, **options):
+    def call(pods, others=(), address=None, mounts=None, speaks=None, **options):
+        """mounts: what the pods mount for TLS, speaks: gRPC's credentials, of servers that speak it."""
         with contextlib.ExitStack() as stack:
             targets = {
-                pod: stack.enter_context(serving(server)) if isinstance(server, ModelServer) else server
+                pod: stack.enter_context(serving(server, speaks)) if isinstance(server, ModelServer) else server
                 for pod, server in pods.items()
             }
 
@@ -81,10 +83,12 @@ def cluster(monkeypatch, tmp_path):
 
             monkeypatch.setattr(run.port_forward, "to_pod", lambda api_client, namespace, pod, port: run.port_forward.Forward(
                 functools.partial(link, pod), port))
-            monkeypatch.setattr(run.pods, "ready_replicas", lambda *arguments: (list(pods), list(others)))
+            there = {"spec": {"volumes": [{"name": "tls", "secret": {"secretName": mounts}}] if mounts else []}}
+            seen = run.pods.Seen({}, dict.fromkeys(pods, there), list(pods), list(others))
+            monkeypatch.setattr(run.pods, "ready_replicas", lambda *arguments: seen)
             monkeypatch.setattr(run.history, "read", lambda *arguments: History())
             if isinstance(address, ModelServer):
-                address = stack.enter_context(serving(address))
+                address = stack.enter_context(serving(address, speaks))
             options = {
                 **OPTIONS, "release": "mnist-deploy", "dataset": idx_files.write(tmp_path), "address": address, **options,
             }
@@ -108,6 +112,35 @@ def test_the_worst_replica_decides(cluster):
         cluster({"a": ModelServer(), "b": ModelServer(wrong_for(20))})
     assert "pod b: 20.0%, version 1" in caught.value.message and "pod a" not in caught.value.message
     assert [report["error_rate"] for report in caught.value.result["replicas"]] == [0.0, 20.0]
+
+
+@pytest.fixture
+def mnist_tls(monkeypatch):
+    """The Secret that pods mount for TLS; credentials that fit."""
+    pair = authority().pair("mnist.example.com")
+    there = [{"metadata": {"name": "mnist-tls"}, "data": secret(pair, authority().certificate)}]
+    monkeypatch.setattr(trust, "listed", lambda *arguments, **selector: there)
+    return credentials(pair)
+
+
+def test_pods_and_address_over_tls(cluster, mnist_tls):
+    result, warnings = cluster({"a": ModelServer()}, address=ModelServer(), mounts="mnist-tls", speaks=mnist_tls, tls=True)
+    assert not warnings and sum("0 of 100 tests wrong" in line for line in result["summary"]) == 2
+
+
+def test_tls_at_the_address_alone(cluster, mnist_tls, tmp_path):
+    """As something in front of the pods speaks it."""
+    (tmp_path / "ca").write_text(authority().certificate)
+    with serving(ModelServer(), mnist_tls) as address:
+        result, warnings = cluster(
+            {"a": ModelServer()}, address=address, tls=True, tls_ca_cert=str(tmp_path / "ca"), tls_server_name="mnist.example.com")
+    assert not warnings and sum("0 of 100 tests wrong" in line for line in result["summary"]) == 2
+
+
+def test_tls_at_the_pods_alone(cluster, mnist_tls):
+    with serving(ModelServer()) as address:
+        result, _warnings = cluster({"a": ModelServer()}, address=address, mounts="mnist-tls", speaks=mnist_tls)
+    assert sum("0 of 100 tests wrong" in line for line in result["summary"]) == 2
 
 
 def test_an_address_that_cannot_be_reached_is_a_warning(cluster):

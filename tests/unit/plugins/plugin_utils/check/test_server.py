@@ -458,15 +458,12 @@ def test_golden_answers_of_another_signature_are_no_question(refused, tmp_path):
     assert error.code == "golden_invalid" and "from the signature 'other'" in error.message and not server.requests
 
 
-@pytest.mark.parametrize(("tls", "pod", "spoken"), [(True, None, ("/ca.pem",)), (True, "a", None), (False, None, None)])
-def test_tls_is_spoken_with_the_address_only(monkeypatch, tls, pod, spoken):
-    """The API server's own connection leads to a pod."""
+def test_how_it_is_asked(monkeypatch):
     opened = []
     monkeypatch.setattr(_server.channel, "Channel", lambda *arguments: opened.append(arguments))
-    options = {**OPTIONS, "tls": tls, "tls_ca_cert": "/ca.pem", "model_name": "50%"}
-    _server.Server("title", options, "target", pod, "forward")
-    (target, forward, words, authorities), = opened
-    assert (target, forward) == ("target", "forward") and authorities == spoken
+    _server.Server("title", {**OPTIONS, "model_name": "50%"}, "target", "a", "forward", "tls")
+    (target, forward, words, tls), = opened
+    assert (target, forward, tls) == ("target", "forward", "tls")
     assert words["DEADLINE_EXCEEDED"] % {"timeout": 3} == "the server did not answer within 3 s (check_timeout)"
     assert words["NOT_FOUND"] % {"said": "no"} == "the server does not serve the model '50%' (check_model_name): no"
 

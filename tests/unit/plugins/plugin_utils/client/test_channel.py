@@ -2,23 +2,15 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
-import functools
 import importlib.metadata
-import ipaddress
 import itertools
 import os
-import socket
-import ssl
 import threading
 import time
 import types
 
 import grpc
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from fake_model_server import serving
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
@@ -249,136 +241,6 @@ def test_no_more_are_made_than_are_needed():
 def test_requests_that_cannot_be_made():
     with echo() as (_server, channel), pytest.raises(ZeroDivisionError):
         list(channel.each("/x/Echo", (b"%d" % (1 // (3 - i)) for i in range(9)), 2, 5))
-
-
-@functools.lru_cache(maxsize=None)
-def certificate(name="127.0.0.1", days=2):
-    """(key, certificate that it signed itself) in PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    alternative = x509.IPAddress(ipaddress.ip_address(name)) if name[0].isdigit() else x509.DNSName(name)
-    made = (
-        x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
-        .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(9))
-        .not_valid_after(now + datetime.timedelta(days)).add_extension(x509.SubjectAlternativeName([alternative]), False)
-        .add_extension(x509.BasicConstraints(True, None), True).sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    return (
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()), made.public_bytes(pem)
-    )
-
-
-@pytest.fixture
-def trusting(tmp_path):
-    """A function that gives the Tls that trusts a certificate."""
-    def write(pair):
-        path = tmp_path / "ca.pem"
-        path.write_bytes(pair[1])
-        return client_channel.Tls(str(path))
-    return write
-
-
-def serving_tls(pair=None):
-    return serving(Handler(lambda context: b""), grpc.ssl_server_credentials([pair or certificate()]))
-
-
-def refused_by(target, tls):
-    with contextlib.closing(client_channel.Channel(target, tls=tls)) as channel, pytest.raises(Error) as caught:
-        channel.call(GET_MODEL_STATUS, b"", 5)
-    assert caught.value.code == "tls_failed"
-    return caught.value.message
-
-
-def test_tls(trusting):
-    with serving_tls() as target, contextlib.closing(client_channel.Channel(target, tls=trusting(certificate()))) as channel:
-        assert channel.call(GET_MODEL_STATUS, b"", 5) == b""
-        assert next(channel.each(GET_MODEL_STATUS, [b""], 1, 5)).wire == b""
-
-
-def test_a_plain_client_at_a_tls_port():
-    with serving_tls() as target:
-        assert refused_by(target, None) == "the server speaks TLS on this port: set check_tls"
-
-
-def test_a_tls_client_at_a_plain_port():
-    with serving(Handler(lambda context: b"")) as target:
-        assert refused_by(target, client_channel.Tls()) == "the server does not speak TLS on this port: leave check_tls out"
-
-
-@pytest.mark.parametrize(("name", "days", "says"), [
-    ("elsewhere", 2, "certificate is not valid for '127.0.0.1'"), ("127.0.0.1", -1, "certificate has expired"),
-])
-def test_a_certificate_of_another_name_or_time(trusting, name, days, says):
-    pair = certificate(name, days)
-    with serving_tls(pair) as target:
-        assert says in refused_by(target, trusting(pair))
-
-
-def test_a_certificate_that_nobody_signed(trusting):
-    with serving_tls() as target:
-        for tls in (client_channel.Tls(), trusting(certificate(days=3))):
-            assert "is not trusted: self" in refused_by(target, tls)
-
-
-def test_a_server_that_wants_a_client_certificate(trusting):
-    pair = certificate()
-    credentials = grpc.ssl_server_credentials([pair], pair[1], require_client_auth=True)
-    with serving(Handler(lambda context: b""), credentials) as target:
-        assert "as if it wanted a client certificate" in refused_by(target, trusting(pair))
-
-
-@contextlib.contextmanager
-def secured(folder, protocols, then):
-    """A TLS server that is none of gRPC; then: what it does with a connection."""
-    (folder / "both.pem").write_bytes(b"".join(certificate()))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "both.pem")
-    context.set_alpn_protocols(protocols)
-
-    def serve():
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _address = listener.accept()
-                with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as one:
-                    then(one)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=serve, daemon=True).start()
-        yield "127.0.0.1:%d" % listener.getsockname()[1]
-        listener.shutdown(socket.SHUT_RDWR)
-
-
-def test_tls_without_http2(trusting, tmp_path):
-    """As a proxy has it that was made for HTTP/1."""
-    with secured(tmp_path, ["http/1.1"], lambda one: one.recv(1)) as target:
-        said = refused_by(target, trusting(certificate()))
-    assert said == "the server's TLS does not offer HTTP/2 (ALPN h2), which gRPC needs"
-
-
-def test_a_server_that_is_silent_is_no_matter_of_tls(trusting, tmp_path, monkeypatch):
-    """It ends the first connections, and keeps the one on which TLS is looked at."""
-    monkeypatch.setattr(client_channel, "HANDSHAKE_PATIENCE", 0.2)
-    looked = threading.Event()
-    usual = client_channel._shake_hands
-    monkeypatch.setattr(client_channel, "_shake_hands", lambda *arguments: looked.set() or usual(*arguments))
-    tls, code = trusting(certificate()), None
-    with secured(tmp_path, ["h2"], lambda one: looked.is_set() and time.sleep(0.5)) as target:
-        with contextlib.closing(client_channel.Channel(target, tls=tls)) as channel, pytest.raises(Error) as caught:
-            channel.call(GET_MODEL_STATUS, b"", 5)
-        code = caught.value.code
-    assert looked.is_set() and code == "unavailable"
-
-
-@pytest.mark.parametrize("text", ["", "no certificate", None])
-def test_authorities_that_cannot_be_read(tmp_path, text):
-    path = tmp_path / "ca.pem"
-    if text is not None:
-        path.write_text(text)
-    with pytest.raises(Error, match="check_tls_ca_cert") as caught:
-        client_channel.Channel("127.0.0.1:1", tls=client_channel.Tls(str(path)))
-    assert str(path) in caught.value.message and caught.value.code == "tls_failed"
 
 
 def test_nobody_at_all_is_no_matter_of_tls():

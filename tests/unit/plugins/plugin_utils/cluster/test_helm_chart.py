@@ -72,10 +72,10 @@ def test_a_chart_with_nothing_beside_its_name(folder):
         (folder / path).unlink()
     shutil.rmtree(folder / "templates")
     assert helm_chart.read(folder) == {
-        "name": "acs-tensorflow-serving", "version": "1.1.0", "templates": {}, "values": {}, "schema": b""}
+        "name": "acs-tensorflow-serving", "version": "1.2.0", "templates": {}, "values": {}, "schema": b""}
     (folder / "values.yaml").write_text("# nothing\n")
     assert helm_chart.read(folder)["values"] == {}
-    recorded = {"metadata": {"name": "acs-tensorflow-serving", "version": "1.1.0"}, "templates": None, "values": None}
+    recorded = {"metadata": {"name": "acs-tensorflow-serving", "version": "1.2.0"}, "templates": None, "values": None}
     assert differences(folder, recorded) == []
 
 

@@ -140,7 +140,7 @@ def status(api):
 def test_a_settled_release_is_left_alone(api, unlock, there):
     answer = unlock(there, age=1)
     assert answer == {"changed": False, "release": {
-        "name": "mnist-deploy", "revision": 10, "status": there, "chart": "acs-tensorflow-serving-1.1.0",
+        "name": "mnist-deploy", "revision": 10, "status": there, "chart": "acs-tensorflow-serving-1.2.0",
         "updated": "2026-11-25T11:00:00Z", "objects": [],
     }}
     assert not api.writes and not api.clock.pauses

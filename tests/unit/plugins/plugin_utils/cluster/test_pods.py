@@ -54,7 +54,8 @@ def look():
         configuration = client.Configuration()
         configuration.host = "http://127.0.0.1:%d" % servers[-1].server_port
         configuration.api_key = {"authorization": "Bearer secret"}
-        return ready_replicas(client.ApiClient(configuration), "models", "mnist-deploy")
+        seen = ready_replicas(client.ApiClient(configuration), "models", "mnist-deploy")
+        return seen and (seen.ready, seen.others)
 
     yield call
     for server in servers:

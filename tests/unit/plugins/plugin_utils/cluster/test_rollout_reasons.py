@@ -377,8 +377,8 @@ class TestWords:
             "No pod can be created: exceeded quota: pods. A rolling update needs room for one pod more: raise the quota, or set"
             " serving_max_unavailable to 1."))),
         ({"type": "ReplicaFailure", "status": "True", "message": "violates PodSecurity"}, ("pods_refused", SOON, None, (
-            "No pod can be created: violates PodSecurity. Set serving_run_as_user to the uid that the server shall run as (the"
-            " published files are readable for any), with an image that can run as it."))),
+            "No pod can be created: violates PodSecurity. Set serving_pod_security to restricted (the published files are readable"
+            " for any user; serving_run_as_user says which one the server runs as)."))),
         ({"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "timed out."},
          ("no_progress", RETRIED, None, "The Deployment reports: timed out.")),
     ])

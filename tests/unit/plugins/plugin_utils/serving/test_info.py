@@ -35,7 +35,7 @@ def test_all_of_it(api, installed):
     assert not answer["changed"] and "warnings" not in answer
     assert answer["status"] == {
         "release": {
-            "name": "mnist-deploy", "revision": 1, "status": "deployed", "chart": "acs-tensorflow-serving-1.1.0",
+            "name": "mnist-deploy", "revision": 1, "status": "deployed", "chart": "acs-tensorflow-serving-1.2.0",
             "updated": "2026-11-25T11:00:00Z",
         },
         "policy": "latest",

@@ -22,6 +22,7 @@ from cluster_objects import (
     pod,
     record,
 )
+from made_certificates import authority, secret
 
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.model_config import Model, resting, to_text
 
@@ -63,7 +64,7 @@ class TestBeforeTheFirstInstall:
         answer = look()
         assert {key: value for key, value in answer.items() if key != "values_diff"} == {
             "changed": False, "release": None, "unlock": False, "upgrade": True, "upgrade_because": ["no_release"], "edited": [],
-            "pods": [], "policy": None, "model_config": None, "namespace_exists": False, "gpus": 0, "gpu_nodes": None,
+            "pods": [], "policy": None, "model_config": None, "namespace_exists": False, "gpus": 0, "gpu_nodes": None, "values": VALUES,
             "helm": {"path": str(tmp_path / "helm"), "version": "v3.19.5"},
         }
         assert answer["values_diff"][:3] == ["--- values in the release", "+++ values wanted", "@@ -0,0 +1,12 @@"]
@@ -115,7 +116,7 @@ class TestUnchanged:
         assert answer["upgrade"] is False and answer["upgrade_because"] == [] and answer["unlock"] is False
         assert answer["values_diff"] == [] and answer["pods"] == ["pod-1"] and answer["policy"] == "latest"
         assert answer["release"] == {
-            "name": "mnist-deploy", "revision": 1, "status": "deployed", "chart": "acs-tensorflow-serving-1.1.0",
+            "name": "mnist-deploy", "revision": 1, "status": "deployed", "chart": "acs-tensorflow-serving-1.2.0",
             "updated": "2026-11-25T11:00:00Z",
         }
         assert not api.writes
@@ -141,7 +142,7 @@ class TestUpgrade:
 
     @pytest.mark.parametrize(("change", "words"), [
         ({"metadata": {"name": "acs-tensorflow-serving", "version": "1.0.0"}}, ["chart_version"]),
-        ({"metadata": {"name": "other", "version": "1.1.0"}}, ["chart_name"]),
+        ({"metadata": {"name": "other", "version": "1.2.0"}}, ["chart_name"]),
         ({"templates": []}, ["chart_templates"]), ({"values": {}}, ["chart_values"]), ({"schema": ""}, ["chart_schema"]),
         ({"templates": [], "values": {}, "schema": ""}, ["chart_templates", "chart_values", "chart_schema"]),
         ({"templates": [], "metadata": {"name": "acs-tensorflow-serving", "version": "9"}}, ["chart_version", "chart_templates"]),
@@ -321,3 +322,32 @@ class TestModelConfig:
             {"projected": {"sources": [{"configMap": {"name": "mnist-deploy-model-config"}}]}}]
         replace(api, DEPLOYMENT, made)
         assert installed()["policy"] == "pinned"
+
+
+# --- TLS ---
+
+def test_another_certificate_is_an_upgrade(api, installed):
+    """It is rotated in place, and a server reads it only when it starts."""
+    first, wanted = authority().pair("a"), {"tls": {"secret": "mnist-tls"}}
+    api.add(CORE + "secrets/mnist-tls", data=secret(first, authority().certificate))
+    answer = installed(wanted)
+    assert answer["upgrade_because"] == ["values"] and any('"checksum"' in line for line in answer["values_diff"])
+    replace(api, RECORD, record(values=answer["values"]))
+    assert installed(wanted)["upgrade_because"] == []
+    api.change(CORE + "secrets/mnist-tls", data=secret(authority().pair("a", ends=80), authority().certificate))
+    again = installed(wanted)
+    assert again["upgrade_because"] == ["values"] and again["values"] != answer["values"]
+
+
+def test_without_tls_the_values_are_as_they_were(installed):
+    assert installed()["values"] == VALUES
+
+
+def test_a_certificate_is_looked_at_before_anything_is_installed(api, look):
+    wanted = {"tls": {"secret": "mnist-tls"}}
+    assert "Secret mnist-tls in namespace default" in refused(look(wanted), "tls_secret_missing")
+    api.add(CORE + "secrets/mnist-tls", data=secret(authority().pair("a", begins=-9, ends=-1)))
+    refused(look(wanted), "certificate_out_of_time")
+    api.change(CORE + "secrets/mnist-tls", data=secret(authority().pair("a", ends=5)))
+    assert "in 4 days" in look(wanted)["warnings"][0]
+    assert "serving_tls_client_secret" in refused(look(wanted, tls_client_secret="me"), "tls_secret_missing")

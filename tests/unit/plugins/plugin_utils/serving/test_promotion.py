@@ -56,7 +56,7 @@ def two(cluster):
 def run(cluster, check_mode=False, **options):
     cluster.warnings, options = [], {**OPTIONS, **options}
     config_map = ConfigMap(cluster.client, "default", "mnist-deploy")
-    with replica_versions.Replicas(cluster.client, "default", "mnist-deploy", 9090) as replicas:
+    with replica_versions.Replicas(cluster.client, fake_cluster.RELEASE) as replicas:
         return promotion.ensure(config_map, replicas, options, cluster.warnings.append, check_mode)
 
 

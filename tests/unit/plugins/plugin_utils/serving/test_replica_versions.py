@@ -4,10 +4,12 @@ from __future__ import annotations
 import fake_cluster
 import grpc
 import pytest
-from cluster_objects import DEPLOYMENT
+from cluster_objects import CORE, DEPLOYMENT
 from fake_cluster import AVAILABLE, END, LOADING, Server
+from made_certificates import authority, credentials, secret
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.tls import WANTS_OURS
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving import replica_versions
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.model_config import Config, Model, message, resting
 
@@ -31,7 +33,7 @@ def cluster(monkeypatch):
 
 
 def ask(cluster, **options):
-    with replica_versions.Replicas(cluster.client, "default", "mnist-deploy", 9090) as replicas:
+    with replica_versions.Replicas(cluster.client, {**fake_cluster.RELEASE, **options}) as replicas:
         return replica_versions.wait({**OPTIONS, **options}, replicas)
 
 
@@ -195,3 +197,18 @@ class TestWaiting:
     def test_nobody_is_ready(self, cluster):
         cluster.add_pod("a", serving(2), ready=False)
         assert "is ready: pod a is not ready: loading" in refused(cluster, expected=2)
+
+
+def test_old_and_new_pods_are_asked_each_in_its_own_way(cluster):
+    """In the middle of an upgrade to TLS. And who lets in whom it knows gets the client certificate of a Secret."""
+    pair, ours = authority().pair("mnist.example.com"), authority().certificate
+    cluster.add(CORE + "secrets/mnist-tls", data=secret(pair, ours))
+    cluster.add(CORE + "secrets/me", data=secret(authority().pair("me")))
+    cluster.add_pod("a", serving(1))
+    cluster.add_pod("b", serving(1), secret="mnist-tls", credentials=credentials(pair, ours))
+    result = ask(cluster, tls_client_secret="me")
+    assert (result["available"], result["problems"]) == ([1], [])
+    assert ask(cluster)["problems"] == ["pod b: " + WANTS_OURS]
+    cluster.change(CORE + "secrets/mnist-tls", data=secret(pair, authority("theirs").certificate))
+    (problem,) = ask(cluster, tls_client_secret="me")["problems"]
+    assert problem.startswith("pod b: the server's certificate, issued by CN=ours, is not trusted")

@@ -82,6 +82,11 @@ def test_a_silent_log_tells_nothing():
     assert not server_log.parse("hello\n")["telling"]
 
 
+def test_what_restricted_pods_may_not_do_has_a_way_out():
+    for line in ("mkdir: cannot create directory '/opt/x': Read-only file system", "open /models/1: Permission denied"):
+        assert "serving_pod_security to baseline" in server_log.meaning(line)
+
+
 def test_the_meaning_of_a_missing_driver_names_gpu():
     text = "tensorflow_model_server: error while loading shared libraries: libcuda.so.1: cannot open shared object file"
     assert "set gpu to false" in server_log.meaning(text)

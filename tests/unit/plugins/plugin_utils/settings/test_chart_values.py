@@ -141,6 +141,7 @@ def test_what_is_not_asked_for_does_not_stand_in_the_release():
     ("gpu_memory_fraction", 0.5, "1.5", "1.4.0"),
     ("max_connection_age", 30, "1.6", "1.5"),
     ("rest_port", 8501, "1.8", "1.7.1"),
+    ("tls_secret", "mnist-tls", "1.10", "1.9.0"),
     ("monitoring", True, "1.11", "1.10.0"),
     ("version_policy", "pinned", "1.15", "1.14.0"),
 ])
@@ -168,3 +169,45 @@ def test_batching_and_parallelism_are_as_old_as_1_4():
 
 def test_gpu_memory_is_nobodys_business_without_a_gpu():
     assert "gpuMemoryFraction" not in values(gpu=False, version="1.4", gpu_memory_fraction=0.5)
+
+
+def test_pods_are_restricted_where_nothing_asks_for_root():
+    restricted = values(gpu=True)
+    assert restricted["podSecurityContext"] == {"runAsNonRoot": True, "runAsUser": 1000, "runAsGroup": 1000}
+    assert restricted["securityContext"] == {"readOnlyRootFilesystem": True}
+    assert values(run_as_user=7)["podSecurityContext"]["runAsUser"] == 7
+    for root in ({"run_as_user": "0"}, {"port": 80}, {"rest_port": 443, "version": "2.15"}, {"pod_security": "baseline"}):
+        assert "securityContext" not in values(**root) and "runAsNonRoot" not in values(**root).get("podSecurityContext", {})
+    assert values(port=1024)["securityContext"] == restricted["securityContext"]
+    assert values(security_context={"readOnlyRootFilesystem": False})["securityContext"] == {"readOnlyRootFilesystem": False}
+
+
+def test_what_is_not_restricted_has_the_images_user():
+    assert "podSecurityContext" not in values(pod_security="baseline")
+    assert values(pod_security="baseline", run_as_user=7)["podSecurityContext"]["runAsUser"] == 7
+
+
+@pytest.mark.parametrize(("settings", "says"), [
+    ({"run_as_user": 0}, "serving_run_as_user is 0: restricted pods do not run as root"),
+    ({"port": 1023}, "serving_port is 1023: ports below 1024 are root's"),
+    ({"rest_port": 443, "version": "2.15"}, "serving_rest_port is 443: ports below 1024 are root's"),
+])
+def test_what_restricted_pods_cannot_do(settings, says):
+    with pytest.raises(Error) as error:
+        values(pod_security="restricted", **settings)
+    assert says in error.value.message and "serving_pod_security: baseline" in error.value.message
+
+
+def test_tls():
+    assert values(gpu=False, image="s:2.15.1", tls_secret="mnist-tls")["tls"] == {"secret": "mnist-tls"}
+    both = values(gpu=False, image="s:2.15.1", tls_secret="mnist-tls", tls_client_verify="yes", tls_client_secret="me")
+    assert both["tls"] == {"secret": "mnist-tls", "clientVerify": True}
+    assert not {"tls", "networkPolicy"} & set(values())
+
+
+def test_who_may_ask():
+    peers = [{"podSelector": {"matchLabels": {"app": "shop"}}}]
+    assert values(network_policy=peers)["networkPolicy"] == values(network_policy=peers[0])["networkPolicy"] == peers
+    for wrong in ([{}], [{"podSelektor": {}}], [{"ipBlock": "10.0.0.0/8"}], "10.0.0.0/8"):
+        with pytest.raises(Error, match="serving_network_policy"):
+            values(network_policy=wrong)

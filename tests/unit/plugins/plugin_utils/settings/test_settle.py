@@ -239,6 +239,17 @@ def test_what_a_run_has_found_is_a_default(name, given, value):
     ({"check_batch_size": 64, "serving_batching": {"max_batch_size": 32}},
      "check_batch_size is 64, and serving_batching.max_batch_size is 32: servers refuse larger requests."),
     ({"check_tls_ca_cert": "/ca.pem"}, "check_tls_ca_cert is '/ca.pem': check_tls is false: set check_tls to true"),
+    ({"check_tls_server_name": "a"}, "check_tls_server_name is 'a': check_tls is false: set check_tls to true"),
+    ({"check_tls": True, "check_tls_client_cert": "/a"}, "check_tls_client_cert is '/a': check_tls_client_key is not set, and a"),
+    ({"check_tls": True, "check_tls_client_key": "/a"}, "check_tls_client_key is '/a': check_tls_client_cert is not set, and a"),
+    ({"serving_tls_client_verify": True}, "serving_tls_client_verify is True: without TLS nobody shows a certificate"),
+    ({"serving_tls_client_secret": "me"}, "serving_tls_client_secret is 'me': without TLS nobody shows a certificate"),
+    ({"serving_tls_secret": "s", "serving_version": "2.15", "serving_tls_client_verify": True},
+     "serving_tls_client_verify is True: the playbooks ask every replica, and would not be let in"),
+    ({"serving_tls_secret": "s", "serving_version": "2.15", "serving_args": "--ssl_config_file=/x"},
+     "serving_args is ['--ssl_config_file=/x']: with serving_tls_secret --ssl_config_file is the chart's"),
+    ({"serving_tls_secret": "s", "serving_version": "2.15", "serving_command": []}, "serving_command is []: with serving_tls_secret"),
+    ({"serving_tls_secret": "Secret a"}, "serving_tls_secret is 'Secret a': use at most 253 lower case letters"),
     ({"check_record": "yes"}, "check_record is True: check_golden does not say where: set it to the path of a file"),
 ])
 def test_what_is_wrong_is_named_with_value_and_way_out(given, says):
@@ -355,3 +366,17 @@ def test_to_see_or_remove_what_is_there_variables_need_not_suit_each_other(given
     assert settle("mnist", {**SMALLEST, **given}, together=False)["serving"]["release"] == "mnist-deploy"
     with pytest.raises(Wrong, match="scaling_replicas"):
         settle("mnist", {**given, "scaling_replicas": "two"}, together=False)
+
+
+def test_who_asks_over_tls_says_it_once():
+    tls = {"serving_tls_secret": "s", "serving_version": "2.15", "serving_tls_client_verify": True}
+    for ours in ({"serving_tls_client_secret": "me"}, {"check_tls_client_cert": "/c", "check_tls_client_key": "/k"}):
+        found = settle("mnist", {**tls, **ours, "check_tls_server_name": "a"}, ["serving", "check"])
+        for section in found.values():
+            names = ("tls_ca_cert", "tls_client_cert", "tls_client_key", "tls_server_name", "tls_client_secret")
+            assert {name: section[name] for name in names} == {
+                "tls_ca_cert": "", "tls_server_name": "a", "tls_client_cert": ours.get("check_tls_client_cert", ""),
+                "tls_client_key": ours.get("check_tls_client_key", ""), "tls_client_secret": ours.get("serving_tls_client_secret", "")}
+        assert found["check"]["tls"] is True
+    # Something else in front of the pods speaks for itself, and a file is theirs.
+    assert settle("mnist", {**tls, **ours, "check_tls": False, "check_tls_ca_cert": "/ca"}, ["check"])["check"]["tls"] is False

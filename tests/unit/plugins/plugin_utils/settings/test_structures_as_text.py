@@ -22,6 +22,7 @@ MEANT = {
     "serving_args": ["--flush_filesystem_caches=true", "--x=a b"],
     "serving_volume_labels": {"model": "mnist"},
     "serving_resources": {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}},
+    "serving_network_policy": [{"podSelector": {"matchLabels": {"app": "shop"}}}, {"ipBlock": {"cidr": "10.0.0.0/8"}}],
     "serving_node_selector": {"pool": "gpu", "kubernetes.io/os": "linux"},
     "serving_tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
     "serving_affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}},
