@@ -34,7 +34,7 @@ def sent(data, wanted, outputs=None, **options):
     return {item.name: inputs.values(item, data, plan.signature).tolist() for item in plan.inputs}
 
 
-def refused(*arguments, code="dataset_invalid", **options):
+def refused(*arguments, code="dataset_mismatch", **options):
     with pytest.raises(Error) as caught:
         sent(*arguments, **options)
     assert caught.value.code == code
