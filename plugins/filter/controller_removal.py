@@ -25,7 +25,7 @@ EXAMPLES = """
 
 RETURN = """
 _value:
-  description: The objects by kind, their C(number), and C(kept), a sentence where the organization stays.
+  description: The objects by kind, and C(kept), a sentence where the organization stays.
   type: dict
 """
 

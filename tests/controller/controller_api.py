@@ -62,7 +62,11 @@ NOTIFICATIONS = {
     "slack": ({"hex_color": ""}, {"token", "channels"}),
     "webhook": ({"username": "", "password": "", "http_method": "POST", "disable_ssl_verification": False, "headers": {}}, {"url"}),
 }
-QUESTIONS = {"text": str, "textarea": str, "password": str, "multiplechoice": str, "multiselect": (str, list), "integer": int, "float": float}
+QUESTIONS = {
+    "text": str, "textarea": str, "password": str, "multiplechoice": str, "multiselect": (str, list), "integer": int, "float": float,
+}
+# DTSTART in UTC, FREQ but not SECONDLY, and INTERVAL.
+RRULE = re.compile(r"DTSTART:\d{8}T\d{6}Z RRULE:FREQ=(MINUTELY|HOURLY|DAILY|WEEKLY|MONTHLY|YEARLY);\S*INTERVAL=\d+\S*")
 
 
 class Refused(Exception):
@@ -264,8 +268,6 @@ class ControllerApi:
         self._check(kind, body)
         defaults = {"string": "", "boolean": False, "integer": 0, "object": {}, "json": ""}
         fields = {field: defaults.get(rule.split()[0].rstrip("!")) for field, rule in SCHEMA[kind].items()}
-        fields.update(pull="") if kind == "execution_environments" else None
-        fields.update(kind_="") if kind == "inventories" else None
         thing = self._store(kind, _renamed({**fields, **body}))
         if kind == "projects":
             update = self._store("project_updates", {"name": thing["name"], "status": "successful", "failed": False, "finished": "now"})
@@ -356,7 +358,7 @@ class ControllerApi:
             raise Refused("project: Job Template must have a project.")
         if body["playbook"] not in self.offered:
             raise Refused("playbook: Playbook not found for project: %s" % body["playbook"])
-        if not 1 <= body.get("job_slice_count", 1):
+        if not body.get("job_slice_count", 1) >= 1:
             raise Refused("job_slice_count: at least 1")
 
     def _inventory_source(self, body):
@@ -380,7 +382,7 @@ class ControllerApi:
             raise Refused("Missing required fields for Notification Configuration: notification_configuration")
 
     def _schedule(self, body):
-        if not re.fullmatch(r"DTSTART:\d{8}T\d{6}Z RRULE:FREQ=(MINUTELY|HOURLY|DAILY|WEEKLY|MONTHLY|YEARLY);\S*INTERVAL=\d+\S*", body["rrule"]):
+        if not RRULE.fullmatch(body["rrule"]):
             raise Refused("rrule: DTSTART in UTC, FREQ and INTERVAL are required")
         template = self.objects["job_templates"].get(body["unified_job_template"], {})
         asked = {question["variable"] for question in template.get("survey", {}).get("spec", [])}

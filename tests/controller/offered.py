@@ -3,7 +3,9 @@ from __future__ import annotations
 
 import re
 import subprocess
+from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[2]
 PLAY = re.compile(r"^\s*?-?\s*?(?:hosts|(ansible\.builtin\.)?include|(ansible\.builtin\.)?import_playbook):\s*?.*?$")
 SKIPPED = {"roles", "tasks", "group_vars", "host_vars"}
 
@@ -13,7 +15,7 @@ def could_be_playbook(root, name):
     if SKIPPED & set(parts) or any(part.startswith(".") for part in parts) or not name.endswith((".yml", ".yaml")):
         return False
     lines = (root / name).read_text(errors="ignore").splitlines()
-    return any(PLAY.match(line) for line in lines) or lines[:1] and lines[0].startswith("$ANSIBLE_VAULT;")
+    return any(PLAY.match(line) for line in lines) or (lines[:1] and lines[0].startswith("$ANSIBLE_VAULT;"))
 
 
 def files(root):

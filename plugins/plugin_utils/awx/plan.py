@@ -57,7 +57,7 @@ def _told_alike(wanted: Object, there: Mapping[str, Any]) -> bool:
 
 
 def to_remove(found: Found) -> dict[str, Any]:
-    """{kind: objects} that were made here, with `kept`, a sentence where the organization stays, and the number of all."""
+    """{kind: objects} that were made here, with `kept`, a sentence where the organization stays."""
     ours = {kind: [_for_removal(entry) for entry in found.get(kind, []) if made_here(entry)] for kind in (*KINDS, *SHARED)}
     others = ["%s %s" % (title(kind), entry["name"]) for kind in KINDS for entry in found.get(kind, []) if not made_here(entry)]
     kept = ""
@@ -65,7 +65,7 @@ def to_remove(found: Found) -> dict[str, Any]:
         kept = "The organization %s stays, for it has what was not made here: %s." % (
             ours["organizations"][0]["name"], ", ".join(others))
         ours["organizations"] = []
-    return {**ours, "kept": kept, "number": sum(map(len, ours.values()))}
+    return {**ours, "kept": kept}
 
 
 def _for_removal(entry: Mapping[str, Any]) -> Object:
