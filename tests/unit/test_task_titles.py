@@ -6,7 +6,7 @@ import yaml
 
 import conftest
 
-FILES = sorted([*conftest.ROOT.glob("roles/*/tasks/*.yml"), *conftest.ROOT.glob("playbooks/**/*.yml")])
+FILES = sorted([*conftest.ROOT.glob("roles/*/tasks/*.yml"), *conftest.ROOT.glob("playbooks/*.yml"), *conftest.ROOT.glob("playbooks/tasks/*.yml")])
 
 
 def titles(thing):

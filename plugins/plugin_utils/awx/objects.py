@@ -155,7 +155,7 @@ class Objects:
             return []
         return [{
             "name": self.environment, "image": image, "organization": self.organization, **said(""),
-            **_given(credential=self.given["controller_execution_environment_credential"]),
+            "credential": self.given["controller_execution_environment_credential"],
         }]
 
     @property
@@ -185,7 +185,7 @@ class Objects:
         return [{
             "name": PROJECT, "organization": self.organization, "scm_type": "git", "scm_url": self.given["controller_project_url"],
             "scm_branch": self.given["controller_project_branch"], "default_environment": self.environment, **said(""),
-            **_given(credential=self.given["controller_project_credential"]),
+            "credential": self.given["controller_project_credential"],
         }]
 
     def _inventories(self) -> list[Object]:
@@ -258,7 +258,7 @@ class Objects:
         return [
             {"name": template_name(schedule["name"], cluster, team), "template": template_name(schedule["job"], cluster, team),
              "rrule": schedule["rrule"], "enabled": schedule.get("enabled", True), "organization": self.organization,
-             **_given(extra_data=schedule.get("variables")), **said(schedule.get("description", ""))}
+             "extra_data": schedule.get("variables", {}), **said(schedule.get("description", ""))}
             for cluster, team in self._places() for schedule in self.given["controller_schedules"]]
 
     def _grants(self) -> list[Object]:
@@ -277,10 +277,6 @@ class Objects:
 
 def said(description: str) -> dict[str, str]:
     return {"description": ("%s %s" % (description, MARK)).strip()}
-
-
-def _given(**options: Any) -> Object:
-    return {name: value for name, value in options.items() if value}
 
 
 def _question(question: Object) -> Object:
