@@ -53,10 +53,6 @@ class ActionModule(ControllerAction):
             return check(
                 options, lambda: connect(options), self.warn, write_report, self.check_mode, self.show, constants.DEFAULT_LOCAL_TMP)
 
-    def show(self, line: str) -> None:
-        """What those who wait for a long check see."""
-        self._display.display("%s: %s" % (self.host, line))
-
 
 def write_report(path: str, result: Measured, findings: Answer) -> str:
     from ansible_collections.mlops.tf_serving.plugins.plugin_utils.report import files  # and matplotlib with it

@@ -17,11 +17,11 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils.sentences import stopped_once
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.failures import brief, more
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.waiting import said, tell
 
 Options = dict[str, Any]
 Answer = dict[str, Any]
@@ -65,7 +65,8 @@ class ControllerAction(ActionBase):
             return failed(Error("; ".join(checked.error_messages), "option_invalid"))
         try:
             require(self.NEEDS)
-            answer = {"changed": False, **self.act(checked.validated_parameters)}
+            with said(self._task.action, self.show):
+                answer = {"changed": False, **self.act(checked.validated_parameters)}
         except Error as error:
             answer = failed(error)
         finally:
@@ -75,6 +76,10 @@ class ControllerAction(ActionBase):
         shown: Answer = remove_values(answer, checked._no_log_values)
         show_more(self.host, shown)
         return shown
+
+    def show(self, line: str) -> None:
+        """What those who wait see."""
+        tell("%s: %s" % (self.host, line))
 
     def warn(self, text: str) -> None:
         self._warnings.append(stopped_once(text))
@@ -102,7 +107,7 @@ def show_more(host: str, answer: Answer) -> None:
     """With -v, what a failed task's answer leaves unprinted."""
     rest = more(answer)
     if rest:
-        Display().v("%s: %s" % (host, json.dumps(rest, indent=2, default=str)))
+        tell("%s: %s" % (host, json.dumps(rest, indent=2, default=str)), "v")
 
 
 def require(names: tuple[str, ...], found: Callable[[str], object] = importlib.util.find_spec) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.info import host_and_port
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.version_states import given
 
 Facts = Mapping[str, Any]
@@ -14,10 +15,10 @@ Facts = Mapping[str, Any]
 def outcome(found: Facts) -> dict[str, Any]:
     """found: the facts that roles have handed on, by their names; those that there are."""
     status, check = found.get("serving_status") or {}, found.get("check_result") or {}
-    versions = given(status) if status else []
+    versions, service = given(status), status.get("service")
     return {
         "changed": list(_changes(found)), "version": check.get("version") or (versions[-1] if versions else None),
-        "error_rate": check.get("error_rate"), "address": status.get("reached_at"),
+        "error_rate": check.get("error_rate"), "address": host_and_port(service) if service and service["address"] else None,
     }
 
 

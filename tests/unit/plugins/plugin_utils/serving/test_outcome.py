@@ -5,7 +5,7 @@ import pytest
 
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.outcome import outcome
 
-STATUS = {"pods": [{"asked": True, "terminating": False, "serves": 2, "versions": [2]}], "reached_at": "10.0.0.1:9090"}
+STATUS = {"pods": [{"asked": True, "terminating": False, "serves": 2, "versions": [2]}], "service": {"address": "10.0.0.1", "port": 9090}}
 
 
 def test_of_a_publish():
@@ -27,6 +27,11 @@ def test_what_was_changed(name, fact, words):
 
 def test_of_what_is_not_known():
     assert outcome({}) == {"changed": [], "version": None, "error_rate": None, "address": None}
+
+
+def test_a_service_without_an_address_yet():
+    assert outcome({"serving_status": {**STATUS, "service": {"address": None, "port": 9090}}})["address"] is None
+    assert outcome({"serving_status": {**STATUS, "service": None}})["address"] is None
 
 
 def test_what_serves_where_nothing_was_asked():
