@@ -339,7 +339,7 @@ def _refuse_to_remove(there: Object, options: Options) -> None:
 def _wait(thing: Object, end: float, whole: float) -> None:
     """A moment; an Error that says what keeps the thing alive once the end has come."""
     if time.monotonic() < end:
-        waits_for("%s %s to go" % (thing.get("kind", "object"), thing["metadata"]["name"]))
+        waits_for("%s to go" % thing["metadata"]["name"])
         time.sleep(POLL)
         return
     metadata = thing["metadata"]

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import types
 
 import pytest
@@ -14,7 +15,7 @@ from run_action import run_action
 
 import conftest
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils import controller_action
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils import controller_action, waiting
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import ControllerAction, failed, require
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.failures import whole
 
@@ -244,3 +245,10 @@ def test_where_libraries_are_missing_each_module_says_which():
     code = WITHOUT % (str(conftest.ROOT / "tests" / "unit"), sorted(needs))
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines() == ["%s library_missing %s" % (name, " ".join(needs[name])) for name in sorted(needs)], done.stderr
+
+
+def test_a_task_that_takes_its_time_says_so(run, monkeypatch):
+    told = threading.Event()
+    monkeypatch.setattr(waiting, "EVERY", 0.01)
+    monkeypatch.setattr(Display, "display", lambda self, text, *more, **others: text.startswith("mnist: mlops.") and told.set())
+    assert run(lambda self, options: {"told": told.wait(30)})["told"]

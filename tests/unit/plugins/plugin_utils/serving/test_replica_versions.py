@@ -195,3 +195,11 @@ class TestWaiting:
     def test_nobody_is_ready(self, cluster):
         cluster.add_pod("a", serving(2), ready=False)
         assert "is ready: pod a is not ready: loading" in refused(cluster, expected=2)
+
+
+def test_those_who_wait_are_told_for_which_version(cluster, monkeypatch):
+    told = []
+    monkeypatch.setattr(replica_versions, "waits_for", told.append)
+    cluster.add_pod("a", serving(1))
+    refused(cluster, expected=2, timeout=0.1)
+    assert set(told) == {"version 2 of mnist on every replica"}
