@@ -25,6 +25,9 @@ DEFAULTS: dict[str, Any] = {
     "controller_execution_environment_credential": "",
     "controller_notification": {},
     "controller_model_teams": [],
+    "controller_jobs": [],
+    "controller_workflow": {},
+    "controller_schedules": [],
 }
 REQUIRED = {
     "controller_project_url": "Set it to the git URL of the project that has the inventory and this collection's playbooks.",
@@ -37,6 +40,10 @@ MACHINE_INPUTS = {"username", "password", "ssh_key_data", "ssh_key_unlock", "bec
 CREDENTIALS = {"kubernetes": (KUBERNETES, KUBERNETES_INPUTS, {"host", "bearer_token"}), "machine": (MACHINE, MACHINE_INPUTS, set())}
 CLUSTER = {"name", "inventory", "slices", "kubernetes", "kubernetes_credential", "machine", "machine_credential"}
 TEAM = {"name", "limit", "clusters"}
+JOB = {"name", "playbook", "description", "asks", "survey", "sliced", "simultaneous"}
+WORKFLOW = {"name", "description", "steps", "approval_description", "approval_timeout"}
+SCHEDULE = {"name", "job", "rrule", "description", "enabled", "variables"}
+APPROVAL = "approval"  # a step of a workflow
 # What the modules call the questions of a template.
 ASKS = {
     "limit": "ask_limit_on_launch", "job_type": "ask_job_type_on_launch", "tags": "ask_tags_on_launch",
@@ -66,7 +73,10 @@ class Objects:
                 self.problems[name] = "%s is not set. %s" % (name, way_out)
         self.clusters = self._entries("controller_clusters", CLUSTER, {"name", "inventory"})
         self.teams = self._entries("controller_model_teams", TEAM, {"name", "limit"})
+        self._entries("controller_jobs", JOB, {"name", "playbook"})
+        self._entries("controller_schedules", SCHEDULE, {"name", "job", "rrule"})
         self._look_at_clusters()
+        self._look_at_jobs()
         self._look_at_teams()
         self._look_at_notification()
         if not self.given["controller_execution_environment_image"] and self.environment == DEFAULTS["controller_execution_environment"]:
@@ -136,6 +146,28 @@ class Objects:
                 self.problems.setdefault(
                     "controller_model_teams", "controller_model_teams, entry %s: there is no cluster %s in controller_clusters, which has"
                     " %s." % (team.get("name"), ", ".join(strange), ", ".join(map(str, names))))
+
+    def _look_at_jobs(self) -> None:
+        """Whether the workflow and the schedules run what there is."""
+        if {"controller_jobs", "controller_schedules"} & set(self.problems):
+            return
+        names, workflow = list(self._jobs()), self.given["controller_workflow"]
+        known = "controller_jobs has %s" % ", ".join(names)
+        for job in self._jobs().values():
+            strange = sorted(set(job.get("asks", [])) - set(ASKS))
+            if strange:
+                self.problems["controller_jobs"] = "controller_jobs, entry %s: asks has %s: it takes %s." % (
+                    job["name"], ", ".join(strange), ", ".join(ASKS))
+        if not isinstance(workflow, Mapping) or set(workflow) - WORKFLOW or (workflow and not {"name", "steps"} <= set(workflow)):
+            self.problems["controller_workflow"] = "controller_workflow takes name, steps, and %s; {} makes none." % ", ".join(
+                sorted(WORKFLOW - {"name", "steps"}))
+        elif set(workflow.get("steps", [])) - {APPROVAL, *names}:
+            self.problems["controller_workflow"] = "controller_workflow: there is no step %s: %s, and %s is a person's yes." % (
+                ", ".join(sorted(set(workflow["steps"]) - {APPROVAL, *names})), known, APPROVAL)
+        for schedule in self.given["controller_schedules"]:
+            if schedule["job"] not in names:
+                self.problems["controller_schedules"] = "controller_schedules, entry %s: there is no job %s: %s." % (
+                    schedule["name"], schedule["job"], known)
 
     def _look_at_notification(self) -> None:
         notification = self.given["controller_notification"]
@@ -235,21 +267,24 @@ class Objects:
         return [
             {"name": self._workflow(cluster, team), "organization": self.organization, "alarms": self._alarms(),
              **said(self.given["controller_workflow"].get("description", ""))}
-            for cluster, team in self._places()]
+            for cluster, team in self._places() if self.given["controller_workflow"]]
+
+    def _steps(self) -> list[str]:
+        return list(self.given["controller_workflow"].get("steps", []))
 
     def _nodes(self) -> list[Object]:
         """Of the workflows, without their links: a link wants both ends to be there."""
         workflow = self.given["controller_workflow"]
         return [
             {"identifier": step, "workflow": self._workflow(cluster, team), "organization": self.organization,
-             "template": template_name(step, cluster, team) if step in self._jobs() else None,
-             "approval": None if step in self._jobs() else {
+             "template": None if step == APPROVAL else template_name(step, cluster, team),
+             "approval": None if step != APPROVAL else {
                  "name": template_name(step, cluster, team), "description": workflow.get("approval_description", ""),
                  "timeout": workflow.get("approval_timeout", 0)}}
-            for cluster, team in self._places() for step in workflow["steps"]]
+            for cluster, team in self._places() for step in self._steps()]
 
     def _links(self) -> list[Object]:
-        steps = self.given["controller_workflow"]["steps"]
+        steps = self._steps()
         return [
             {"identifier": step, "workflow": self._workflow(cluster, team), "organization": self.organization, "next": after}
             for cluster, team in self._places() for step, after in zip(steps, steps[1:])]
@@ -267,7 +302,7 @@ class Objects:
         for team in self.teams:
             places = [(cluster, owner) for cluster, owner in self._places() if owner == team]
             templates = [template_name(name, cluster, team) for cluster, _owner in places for name in self._jobs()]
-            workflows = [self._workflow(cluster, team) for cluster, _owner in places]
+            workflows = [self._workflow(cluster, team) for cluster, _owner in places if self._steps()]
             grants += [
                 {"team": team["name"], "role": "execute", "job_templates": templates, "workflows": workflows},
                 {"team": team["name"], "role": "approval", "job_templates": [], "workflows": workflows},

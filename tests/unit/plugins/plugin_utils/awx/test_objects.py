@@ -44,6 +44,13 @@ def problem(**given):
     ({"controller_model_teams": [{"name": "a", "limit": "x", "clusters": ["west"]}]}, "there is no cluster west in controller_clusters"),
     ({"controller_notification": {"type": "slack"}}, "controller_notification takes type, such as slack, and configuration"),
     ({"controller_execution_environment_image": ""}, "controller_execution_environment_image is not set. Set it to the image"),
+    ({"controller_jobs": [{"name": "site"}]}, "controller_jobs, entry 1 (site) lacks playbook."),
+    ({"controller_jobs": [{**job, "asks": ["limits"]} for job in DATA["controller_jobs"]]}, "asks has limits: it takes limit, job_type"),
+    ({"controller_workflow": {"name": "flow", "steps": ["plan", "aproval"]}}, "there is no step aproval: controller_jobs has plan, site"),
+    ({"controller_workflow": {"steps": ["plan"]}}, "controller_workflow takes name, steps, and approval_description"),
+    ({"controller_workflow": ["plan"]}, "controller_workflow takes name, steps, and approval_description"),
+    ({"controller_schedules": [{"name": "n", "job": "chek", "rrule": "x"}]}, "entry n: there is no job chek: controller_jobs has plan"),
+    ({"controller_schedules": [{"name": "n", "job": "check"}]}, "controller_schedules, entry 1 (n) lacks rrule."),
     ({"controller_state": "gone"}, "controller_state is 'gone': use present or absent."),
 ])
 def test_what_is_wrong_is_named(given, words):
@@ -91,6 +98,12 @@ def test_another_list_of_jobs():
     assert template["playbook"] == "mine.yml" and template["survey_spec"] == {} and template["survey_enabled"] is False
     assert [node["template"] for node in found["nodes"]] == ["TF Serving east site", None]
     assert [link["next"] for link in found["links"]] == ["approval"] and found["schedules"] == []
+
+
+def test_no_workflow():
+    found = objects(controller_workflow={}, controller_model_teams=[{"name": "fraud", "limit": "fraud"}])
+    assert found["workflow_job_templates"] == found["nodes"] == found["links"] == []
+    assert all(grant["workflows"] == [] for grant in found["grants"])
 
 
 def test_every_playbook_of_the_list_is_there():
