@@ -44,6 +44,7 @@ class ActionModule(ControllerAction):
     }
     RULES = {"required_one_of": [("release", "address")], "mutually_exclusive": [("golden", "record")]}
     NEEDS = ("grpc", "google.protobuf", "numpy")
+    SHOWS_PROGRESS = True
 
     def act(self, options: Options) -> Answer:
         if options["release"]:

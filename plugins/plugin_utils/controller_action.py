@@ -7,6 +7,7 @@ process that has imported them already. The module file of the same name holds t
 """
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -36,6 +37,7 @@ class ControllerAction(ActionBase):
     SPEC: Options = {}  # as AnsibleModule's argument_spec
     RULES: Options = {}  # such as mutually_exclusive, as AnsibleModule has them
     NEEDS: tuple[str, ...] = ()  # importable names
+    SHOWS_PROGRESS = False  # by itself
 
     check_mode: bool
     diff: bool
@@ -65,7 +67,7 @@ class ControllerAction(ActionBase):
             return failed(Error("; ".join(checked.error_messages), "option_invalid"))
         try:
             require(self.NEEDS)
-            with said(self._task.action, self.show):
+            with contextlib.nullcontext() if self.SHOWS_PROGRESS else said(self._task.action, self.show):
                 answer = {"changed": False, **self.act(checked.validated_parameters)}
         except Error as error:
             answer = failed(error)

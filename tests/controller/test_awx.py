@@ -45,6 +45,7 @@ def test_everything_is_made(controller):
     assert api.names("workflow_job_templates") == ["TF Serving east reviewed site"]
     assert api.names("schedules") == ["TF Serving east drift repair", "TF Serving east nightly check"]
     assert api.names("credentials") == ["TF Serving east kubernetes", "TF Serving east machine"]
+    assert api.of("organizations", api.named("organizations", "TF Serving"), "galaxy_credentials") == []
     assert "a-secret" not in output
 
 
@@ -135,11 +136,12 @@ def fleet():
         "controller_clusters": [cluster("east"), cluster("west", inventory="inventories/acs/hosts.yml", slices=3)],
         "controller_model_teams": [{"name": "fraud", "limit": "fraud"}, {"name": "search", "limit": "search", "clusters": ["west"]}],
         "controller_notification": {"type": "slack", "configuration": {"token": "another-secret", "channels": ["#models"]}},
-        "controller_jobs": FEW,
+        "controller_jobs": FEW, "controller_galaxy_credentials": ["Ansible Galaxy"],
     }
 
 
 def test_two_clusters_and_two_teams(controller, fleet):
+    controller.api.add("credentials", name="Ansible Galaxy", organization=None, credential_type=1, inputs={})
     code, _changes, output = controller.run(**fleet)
     api = controller.api
     assert code == 0 and "another-secret" not in output, output
@@ -150,6 +152,7 @@ def test_two_clusters_and_two_teams(controller, fleet):
     assert api.named("job_templates", "TF Serving west search site")["limit"] == "search"
     assert api.named("job_templates", "TF Serving west search site")["job_slice_count"] == 3
     assert api.named("job_templates", "TF Serving east fraud site")["job_slice_count"] == 1
+    assert api.of("organizations", api.named("organizations", "TF Serving"), "galaxy_credentials") == ["Ansible Galaxy"]
     site = api.named("job_templates", "TF Serving west fraud site")
     assert api.of("job_templates", site, "credentials") == ["TF Serving west kubernetes", "TF Serving west machine"]
     assert api.of("job_templates", site, "notification_templates_error") == ["TF Serving"]
@@ -178,4 +181,5 @@ def test_for_them_a_second_run_changes_nothing_as_well(controller, fleet, unwrit
 def test_all_of_it_goes(controller, fleet):
     code, _changes, output = controller.run(**fleet, controller_state="absent")
     assert code == 0, output
-    assert {kind: controller.api.names(kind) for kind in KINDS if controller.api.objects[kind]} == {"organizations": ["Theirs"]}
+    assert {kind: controller.api.names(kind) for kind in KINDS if controller.api.objects[kind]} == {
+        "organizations": ["Theirs"], "credentials": ["Ansible Galaxy"]}

@@ -252,3 +252,6 @@ def test_a_task_that_takes_its_time_says_so(run, monkeypatch):
     monkeypatch.setattr(waiting, "EVERY", 0.01)
     monkeypatch.setattr(Display, "display", lambda self, text, *more, **others: text.startswith("mnist: mlops.") and told.set())
     assert run(lambda self, options: {"told": told.wait(30)})["told"]
+    told.clear()
+    monkeypatch.setattr(ControllerAction, "SHOWS_PROGRESS", True)
+    assert not run(lambda self, options: {"told": told.wait(0.2)})["told"]
