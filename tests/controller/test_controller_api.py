@@ -93,6 +93,8 @@ def test_secrets_cannot_be_read_back(send, ids):
     code, made = send("POST", "credentials/", {
         "name": "c", "credential_type": ids["kubernetes"], "inputs": {"host": "h", "bearer_token": "t"}})
     assert code == 201 and made["inputs"] == {"host": "h", "bearer_token": "$encrypted$"}
+    code, patched = send("PATCH", "credentials/%d/" % made["id"], {"description": "d", "inputs": made["inputs"]})
+    assert code == 200 and patched == {**made, "description": "d"}
 
 
 def test_a_list_has_pages(send):
