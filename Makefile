@@ -1,7 +1,7 @@
 # `make demo` runs the tutorial on the embedded lab, `make test` passes the tests. Both install what is missing.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all offline on-the-lab bench bench-check load setup collection lab browser lint sanity unit cores matrix mutants \
+.PHONY: help demo test test-all offline on-the-lab bench bench-check load setup collection lab browser lint sanity unit cores controller matrix mutants \
   fuzz molecule integration clean
 
 VENV := .venv
@@ -24,7 +24,7 @@ test-all: setup ## every test there is, on every ansible-core; hours
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line lab offline matrix
 	@$(MAKE) --no-print-directory on-the-lab MARKED=
 
-offline: lint unit cores sanity # what needs no cluster: while the lab is built and started
+offline: lint unit cores controller sanity # what needs no cluster: while the lab is built and started
 
 on-the-lab: molecule integration
 
@@ -75,6 +75,9 @@ unit: setup
 cores: setup # what an ansible-core can change, and playbooks without a cluster, on the oldest and the newest
 	$(VENV)/bin/python tests/cores.py --only-core ends
 	$(VENV)/bin/pytest -q -n 2 --dist loadfile --ignore=tests/cores/test_latest.py --ignore=tests/cores/test_pinned.py tests/cores
+
+controller: setup # playbooks/awx.yml with awx.awx, which the package ansible brings, against a stand-in of the controller's API
+	$(VENV)/bin/pytest -q tests/controller
 
 matrix: setup ## unit tests, playbooks and sanity on every ansible-core, with old and new protobuf, grpcio, numpy and kubernetes
 	$(VENV)/bin/python tests/cores.py

@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils import specs
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.awx.job import dies_with_the_job, warning
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import helm_chart
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, ControllerAction, Options
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet import clusters, json_file, nas, plan, snapshot, table
@@ -67,6 +68,8 @@ class ActionModule(ControllerAction):
             "differences": table.table(rows, unmanaged, with_unchanged=False),
         }
         if options["file"]:
+            if dies_with_the_job(options["file"]):
+                self.warn(warning("plan_file", options["file"]))
             json_file.write(options["file"], "plan", {key: answer[key] for key in ("models", "unmanaged", "summary")})
         return answer
 

@@ -45,6 +45,7 @@ class ActionModule(ControllerAction):
     }
     RULES = {"required_one_of": [("release", "address")], "mutually_exclusive": [("golden", "record")]}
     NEEDS = ("grpc", "google.protobuf", "numpy")
+    SHOWS_PROGRESS = True
 
     def act(self, options: Options) -> Answer:
         if options["release"]:
@@ -53,10 +54,6 @@ class ActionModule(ControllerAction):
         with raised_signals():
             return check(
                 options, lambda: connect(options), self.warn, write_report, self.check_mode, self.show, constants.DEFAULT_LOCAL_TMP)
-
-    def show(self, line: str) -> None:
-        """What those who wait for a long check see."""
-        self._display.display("%s: %s" % (self.host, line))
 
 
 def write_report(path: str, result: Measured, findings: Answer) -> str:

@@ -26,7 +26,9 @@ EXAMPLES = """
 
 RETURN = """
 _raw:
-  description: For each node a dictionary of its name, C(node), and of C(models), the options of the module.
+  description:
+    - For each node a dictionary of its name, C(node), of the C(variables) with which it is reached where the inventory has not got it,
+      and of C(models), the options of the module.
   type: list
   elements: dict
 """

@@ -7,6 +7,7 @@ process that has imported them already. The module file of the same name holds t
 """
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -17,7 +18,6 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils.sentences import stopped_once
@@ -26,6 +26,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import of
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.failures import brief, more
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.host_variables import HostVariables
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.settle import Settled
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.waiting import said, tell
 
 Options = dict[str, Any]
 Answer = dict[str, Any]
@@ -41,6 +42,7 @@ class ControllerAction(ActionBase):
     RULES: Options = {}  # such as mutually_exclusive, as AnsibleModule has them
     NEEDS: tuple[str, ...] = ()  # importable names
     OF_ONE_MODEL = True  # whose variables may say on which cluster it is
+    SHOWS_PROGRESS = False  # by itself
 
     check_mode: bool
     diff: bool
@@ -71,7 +73,8 @@ class ControllerAction(ActionBase):
         try:
             require(self.NEEDS)
             options = checked.validated_parameters
-            answer = {"changed": False, **self.act({**options, **self._cluster(options)})}
+            with contextlib.nullcontext() if self.SHOWS_PROGRESS else said(self._task.action, self.show):
+                answer = {"changed": False, **self.act({**options, **self._cluster(options)})}
         except Error as error:
             answer = failed(error)
         finally:
@@ -81,6 +84,10 @@ class ControllerAction(ActionBase):
         shown: Answer = remove_values(answer, checked._no_log_values | set(secrets(self._task.args)))
         show_more(self.host, shown)
         return shown
+
+    def show(self, line: str) -> None:
+        """What those who wait see."""
+        tell("%s: %s" % (self.host, line))
 
     def warn(self, text: str) -> None:
         self._warnings.append(stopped_once(text))
@@ -114,7 +121,7 @@ def show_more(host: str, answer: Answer) -> None:
     """With -v, what a failed task's answer leaves unprinted."""
     rest = more(answer)
     if rest:
-        Display().v("%s: %s" % (host, json.dumps(rest, indent=2, default=str)))
+        tell("%s: %s" % (host, json.dumps(rest, indent=2, default=str)), "v")
 
 
 def require(names: tuple[str, ...], found: Callable[[str], object] = importlib.util.find_spec) -> None:

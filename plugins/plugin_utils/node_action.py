@@ -21,6 +21,7 @@ from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options impor
 from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import secrets
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, Options, failed, show_more
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.failures import brief
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.waiting import said, tell
 
 
 class NodeAction(ActionBase):
@@ -67,7 +68,8 @@ class NodeAction(ActionBase):
     def on_node(self, options: Options) -> Answer:
         """What the module answers."""
         try:
-            answer: Answer = self._execute_module(module_name=self.MODULE, module_args=options, task_vars=self.task_vars)
+            with said(self._task.action, lambda line: tell("%s: %s" % (self._name(), line))):
+                answer: Answer = self._execute_module(module_name=self.MODULE, module_args=options, task_vars=self.task_vars)
             if answer.get("failed") and "failure" not in answer:
                 self._diagnose()
         except AnsibleConnectionFailure as error:

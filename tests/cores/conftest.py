@@ -64,6 +64,12 @@ class Run:
         return lines
 
     @property
+    def artifacts(self):
+        """What a controller keeps of it, as far as playbooks hand it on for each model."""
+        found = [event["said"]["ansible_stats"]["data"] for event in self.events if event["said"].get("ansible_stats")]
+        return {model: one for data in found for model, one in data.get("outcomes", {}).items()}
+
+    @property
     def text(self):
         """Of standard output, in one line, for long lines are folded."""
         return " ".join(self.stdout.split())
@@ -108,8 +114,8 @@ class World:
         """Of a version that no server loads."""
         return self.archive(version, BROKEN)
 
-    def run(self, playbook, *arguments, hosts=None, node=None, environment=None, **extra):
-        """Run it. extra: the variables of a launch, in a file as AWX has them."""
+    def run(self, playbook, *arguments, hosts=None, node=None, sliced=False, environment=None, **extra):
+        """Run it. extra: the variables of a launch, in a file as AWX has them. sliced: the node is in another slice of the job."""
         self.runs += 1
         folder = self.folder / ("run-%d" % self.runs)
         folder.mkdir()
@@ -117,7 +123,7 @@ class World:
         (folder / "extra.json").write_text(json.dumps(extra))
         (folder / "inventory.json").write_text(json.dumps({"all": {"children": {
             "models": {"hosts": hosts or {"mnist": {}}, "vars": self.models},
-            "nas_nodes": {"hosts": {"nas-node": {**self.node, **(node or {})}}},
+            "nas_nodes": {"hosts": {} if sliced else {"nas-node": {**self.node, **(node or {})}}},
         }}}))
         python = Path(sys.executable).parent
         # The node's preflight looks for mount.nfs where distributions have it: these folders are this run's own.

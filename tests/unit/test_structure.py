@@ -12,9 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 YAML = sorted(path for folder in ("roles", "playbooks") for kind in ("*.yml", "*.j2") for path in (ROOT / folder).rglob(kind))
 PLUGINS = "ansible_collections.mlops.tf_serving.plugins."
 # From the ground up. What stands in one list may know those before it, and neither each other nor those after it.
-ROOMS = [["settings"], ["cluster", "client"], ["check"], ["serving", "report"], ["fleet"]]
-# What travels to the node, and how a signal ends something, is everybody's ground.
-GROUND = {"module_utils", "plugin_utils.interruption"}
+ROOMS = [["settings"], ["cluster", "client", "awx"], ["check"], ["serving", "report"], ["fleet"]]
+# What travels to the node, how a signal ends something, and what those who wait are shown is everybody's ground.
+GROUND = {"module_utils", "plugin_utils.interruption", "plugin_utils.waiting"}
 
 
 def text(path):

@@ -417,6 +417,7 @@ class Playbooks:
             self.prune([self.checked["version"]])
             self.step("results.yml")
             self.results()
+            self.step("outcome.yml")
         except Failed:
             self.over = True
             self.step("set_fact")
@@ -451,6 +452,7 @@ class Playbooks:
         self.prune([self.published["version"]])
         self.step("debug", when="__beside | length > 0")
         self.said += beside(self.status, after_run(self.published, self.pruned), self.published)
+        self.step("outcome.yml")
 
     def promote(self):
         self.step("serving/status")
@@ -468,6 +470,7 @@ class Playbooks:
             self.serving_promote(plan["version"])
         self.step("serving/status", when="__promotion.version is not none")
         self.show()
+        self.step("outcome.yml")
 
     def rollback(self, to):
         self.step("settings.yml")
@@ -489,6 +492,7 @@ class Playbooks:
         self.show()
         self.step("show_versions.yml")
         self.show_versions()
+        self.step("outcome.yml")
 
     def tell(self):
         """Of one model."""

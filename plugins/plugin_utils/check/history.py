@@ -16,7 +16,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api impor
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.names import CHART, object_names
 
 KEY = "results.json"
-MOST = 5  # results, one for each version of the model
+MOST = 5  # versions of the model, each with its last result and perhaps one of more tests
 MOST_BYTES = 100000
 # A check that failed for anything else says nothing of the model, and takes no result's place.
 TELLING = (None, "error_rate_exceeded", "agreement_too_low", "too_slow", "rate_too_low", "worse_than_stable")
@@ -68,13 +68,13 @@ class History:
         versions = {server["version"] for server in measured["servers"] if server["counts"]}
         same = [result for result in self.results if result["version"] in versions]
         good = [result for result in self.results if result["passed"]]
-        return next(iter(same + good + self.results), None)
+        return _alike(same or good or self.results, measured)
 
-    def of(self, version: int | None) -> Result | None:
-        """The result of that version of the model, None where none is kept."""
+    def of(self, version: int | None, measured: Measured) -> Result | None:
+        """The result of that version of the model to compare with, None where none is kept."""
         if version is None:  # as the version is of servers that do not say it
             return None
-        return next((result for result in self.results if result["version"] == version), None)
+        return _alike([result for result in self.results if result["version"] == version], measured)
 
     def add(self, measured: Measured, findings: dict[str, Any]) -> None:
         """Keep what was found, if it says something of the model."""
@@ -82,10 +82,13 @@ class History:
             return
         server = next(server for server in measured["servers"] if server["title"] == findings["worst"])
         result = result_of(measured, server, findings["message"], findings["passed"])
+        # A shorter check, such as one that a schedule runs often, is the last result and no base for the next full one.
+        fuller = sorted((other for other in self.results if _covers(other, result)), key=lambda other: -int(other["tests"]))[:1]
         others = [other for other in self.results if other["version"] != result["version"]]
-        while len(others) >= MOST:  # what passed stays longer: candidates are compared with it
-            others.remove(next((other for other in reversed(others) if not other["passed"]), others[-1]))
-        self.results = [result, *others]
+        while len({other["version"] for other in others}) >= MOST:  # what passed stays longer: candidates are compared with it
+            gone = next((other for other in reversed(others) if not other["passed"]), others[-1])
+            others = [other for other in others if other["version"] != gone["version"]]
+        self.results = [result, *fuller, *others]
         try:
             self._write(to_text(self.results))
         except Error as error:
@@ -105,10 +108,24 @@ class History:
                 send(self.api_client, "PATCH", "%s/%s" % (path, self.name), body)
 
 
+def _alike(results: list[Result], measured: Measured) -> Result | None:
+    """The newest that was asked the same tests, else the newest."""
+    asked = (measured["dataset"]["digest"], measured["tests"])
+    return next((result for result in results if (result["dataset"], result["tests"]) == asked), next(iter(results), None))
+
+
+def _covers(other: Result, result: Result) -> bool:
+    """Whether it has been asked the same tests, and more of them."""
+    return all(other[key] == result[key] for key in ("version", "dataset", "signature", "of")) and other["tests"] > result["tests"]
+
+
 def last_results(api_client: Any, namespace: str, release: str, warn: Callable[[str], None]) -> list[dict[str, Any]]:
-    """[{version, at, passed, message, error_rate, agreement}], newest first: for the status."""
+    """[{version, at, passed, message, error_rate, agreement}], the last one of each version, newest first: for the status."""
     shown = ("version", "at", "passed", "message", "error_rate", "agreement")
-    return [{key: result[key] for key in shown} for result in History(api_client, namespace, release, warn).results]
+    last: dict[int | None, dict[str, Any]] = {}
+    for result in History(api_client, namespace, release, warn).results:
+        last.setdefault(result["version"], {key: result[key] for key in shown})
+    return list(last.values())
 
 
 def to_text(results: list[Result]) -> str:

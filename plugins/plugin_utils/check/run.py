@@ -156,7 +156,7 @@ def _judged(
     previous = stable = kept = None
     if options["release"]:
         kept = history.read(api_client, options["namespace"], options["release"], warn)
-        previous, stable = kept.before(result), kept.of(options["stable_version"])
+        previous, stable = kept.before(result), kept.of(options["stable_version"], result)
     findings = verdict.judge(options, result, previous, stable)
     for sentence in findings["warnings"]:
         warn(sentence)

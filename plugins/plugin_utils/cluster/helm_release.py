@@ -18,6 +18,7 @@ import yaml
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import Object, explained, reply, send
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.waiting import waits_for
 
 DEPLOYED = "deployed"
 SUPERSEDED = "superseded"
@@ -169,6 +170,7 @@ def unlock(store: Store, again: bool, pending_age: float, check_mode: bool) -> d
         if settled(status) and not (again and status == DEPLOYED):
             return {"changed": False, "release": before}
         if under_way(status) and age < pending_age:
+            waits_for("another Helm that works on release %s, %s" % (before["name"], status))
             time.sleep(min(POLL, max(LEAST, pending_age - age)))
             continue
         if check_mode or store.give_up(secret):

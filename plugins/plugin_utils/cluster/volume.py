@@ -15,6 +15,7 @@ from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Err
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import Object
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.sync import Item, leaves, leaving, sync
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.quantity import quantity
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.waiting import waits_for
 
 Options = dict[str, Any]  # of the module model_volume
 
@@ -338,6 +339,7 @@ def _refuse_to_remove(there: Object, options: Options) -> None:
 def _wait(thing: Object, end: float, whole: float) -> None:
     """A moment; an Error that says what keeps the thing alive once the end has come."""
     if time.monotonic() < end:
+        waits_for("%s to go" % thing["metadata"]["name"])
         time.sleep(POLL)
         return
     metadata = thing["metadata"]

@@ -13,6 +13,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import ro
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import Object, listed, named
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.rollout_reasons import Reason, Seen
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.sync import Item
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.waiting import waits_for
 
 POLL = 1  # seconds
 # A pod that the scheduler found before its claim was bound it looks at again when the claim changes, else after five minutes.
@@ -148,8 +149,10 @@ def wait(
             if reason.code == rollout_reasons.BOUND_SINCE and lasted >= WAKE:
                 workload.wake_scheduler(seen["claim"])
                 since[reason.key] = now
+        why = reasons[0] if reasons else _no_reason(seen)
         if now >= deadline:
-            raise failed(reasons[0] if reasons else _no_reason(seen), True)
+            raise failed(why, True)
+        waits_for("%s. %s" % (workload.name, why.text))
         time.sleep(POLL)
 
 

@@ -33,11 +33,14 @@ def request(model: str, settings: Settings) -> dict[str, Any]:
 
 
 def by_node(wanted: Mapping[str, Settings]) -> list[dict[str, Any]]:
-    """[{node, models}]"""
+    """[{node, variables, models}]: with what variables the node is reached where the inventory has not got it."""
     nodes: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    variables: dict[str, Mapping[str, Any]] = defaultdict(dict)
     for model, settings in wanted.items():
-        nodes[settings["model"]["node"]].append(request(model, settings))
-    return [{"node": node, "models": models} for node, models in sorted(nodes.items())]
+        node = settings["model"]["node"]
+        nodes[node].append(request(model, settings))
+        variables[node] = variables[node] or settings["model"]["node_variables"]
+    return [{"node": node, "variables": variables[node], "models": models} for node, models in sorted(nodes.items())]
 
 
 def answers(looks: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:

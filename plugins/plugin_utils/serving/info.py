@@ -77,7 +77,7 @@ def address_of(service: Object | None) -> str:
     """HOST:PORT of a load balancer, '' where there is none."""
     if service is None or service["type"] != "LoadBalancer" or not service["address"]:
         return ""
-    return _host_and_port(service)
+    return host_and_port(service)
 
 
 def reached_at(service: Object | None) -> str:
@@ -87,13 +87,13 @@ def reached_at(service: Object | None) -> str:
     if not service["address"]:
         return "none yet"
     if service["type"] == "LoadBalancer":
-        return _host_and_port(service)
+        return host_and_port(service)
     if service["node_port"]:
-        return "port %s of every node, and %s from inside the cluster" % (service["node_port"], _host_and_port(service))
-    return "%s, from inside the cluster only" % _host_and_port(service)
+        return "port %s of every node, and %s from inside the cluster" % (service["node_port"], host_and_port(service))
+    return "%s, from inside the cluster only" % host_and_port(service)
 
 
-def _host_and_port(service: Object) -> str:
+def host_and_port(service: Object) -> str:
     return ("[%s]:%s" if ":" in service["address"] else "%s:%s") % (service["address"], service["port"])
 
 

@@ -34,6 +34,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.replica_v
     failed,
     why_not,
 )
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.waiting import waits_for
 
 Options = dict[str, Any]  # of the module model_config
 Answer = dict[str, Any]
@@ -157,6 +158,7 @@ class Walk:
     def _settle(self, step: Config, deadline: float, push_first: bool, replica: Replica) -> None:
         """Have one replica do what the step says."""
         pushed, stale, answered = None, None, time.monotonic()
+        waits_for("pod %s, which is to take another model config" % replica.pod)
         while True:
             try:
                 told = self._ask(replica)

@@ -20,6 +20,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.workload 
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.interruption import raised_signals
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving import model_config
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.release import LAST_LINES, read_log
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.waiting import waits_for
 
 Options = dict[str, Any]  # of the module serving_versions
 Answer = dict[str, Any]  # documented there
@@ -229,6 +230,7 @@ def wait(options: Options, replicas: Replicas) -> Answer:
             raise _missing(result, options, replicas, "")
         if time.monotonic() >= end:
             raise _missing(result, options, replicas, " after %d s" % options["timeout"])
+        waits_for("version %d of %s on every replica" % (options["expected"], options["model_name"]))
         time.sleep(POLL)
 
 

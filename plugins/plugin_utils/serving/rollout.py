@@ -22,6 +22,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.info impo
     service_of,
 )
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.serving.release import Release
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.waiting import waits_for
 
 POLL = 1  # seconds
 # The port opens a moment before the container runtime has written the last line.
@@ -169,6 +170,7 @@ def _wait_for_address(release: Release, service: Object, timeout: float) -> None
                 " serving_address_timeout." % (service["name"], timeout, ": " + events[-1]["message"] if events else ""),
                 "no_address",
             )
+        waits_for("an address of Service %s" % service["name"])
         time.sleep(POLL)
         service.update(service_of(release.service()) or {})
 

@@ -118,6 +118,7 @@ class Model:
     nas_export: str = variable(FOLDER, "/")
     nas_options: str = variable(Text(), "vers=4.0")
     node: str = variable(Text(), "", "Set it to the inventory name of a host that may mount the NAS, a node of the cluster for one.")
+    node_variables: dict[str, Any] = variable(Mapping(), lambda of: {})
     mount_timeout: int = variable(SECONDS, 30)
     lock_timeout: int = variable(SECONDS, 300)
     timeout: int = variable(SECONDS, 1800)

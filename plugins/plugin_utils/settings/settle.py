@@ -163,9 +163,11 @@ def _refuse_missing(settled: Settled, name: str, hosts: Container[str]) -> None:
         return
     if blank(settled(name)):
         settled.refuse(name, "%s is not set. %s" % (name, VARIABLES[name].required))
-    elif name == "model_node" and settled(name) not in hosts:
+    elif name == "model_node" and settled(name) not in hosts and not settled("model_node_variables"):
         settled.refuse(
-            name, "model_node is %r, which is not in the inventory. %s" % (settled(name), VARIABLES[name].required))
+            name, "model_node is %r, which is not in the inventory. %s In a slice of a job, where the node may be in another slice,"
+            " give the model what is needed to reach it: model_node_variables: {ansible_host: ADDRESS}."
+            % (settled(name), VARIABLES[name].required))
 
 
 def _derived(section: str, settled: Settled) -> dict[str, Any]:

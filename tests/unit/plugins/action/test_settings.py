@@ -53,6 +53,17 @@ def test_what_is_misspelt_is_said_with_all_else():
     assert run(**COMPLETE, check_max_error_rte=3)["msg"].startswith("check_max_error_rte is no variable of this collection.")
 
 
+def test_what_is_written_into_a_jobs_container_is_gone_after_it(monkeypatch):
+    given = {**COMPLETE, "check_report": "/nowhere/reports/", "check_golden": "/nowhere/mnist.npz"}
+    assert "warnings" not in run(**given)
+    monkeypatch.setenv("JOB_ID", "12")
+    (warning,) = run(**given)["warnings"]
+    assert warning.startswith("check_report is /nowhere/reports/, which is in this job's container and gone when the job ends: name a")
+    assert ["check_golden is /nowhere/mnist.npz" in text for text in run(**given, check_record=True)["warnings"]] == [False, True]
+    assert "check_golden" in run(sections=["check"], records=True, check_dataset="/d", check_golden="/nowhere/mnist.npz")["warnings"][0]
+    assert "warnings" not in run(sections=["model"], **given)
+
+
 def test_one_report_for_several_models():
     def report(path, other):
         hosts = {"mnist": {"check_report": path}, "cifar": {"check_report": other}}

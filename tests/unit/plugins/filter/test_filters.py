@@ -103,3 +103,13 @@ def test_serving_status():
     assert the("serving_status")(status, {"skipped": True}, "mnist", "latest") == {
         **status, "model_name": "mnist", "stable": None, "canary": None, "in_use": [], "all_asked": True,
     }
+
+
+def test_outcome():
+    assert the("outcome")({"check_result": {"version": 3, "error_rate": 1.5}}) == {
+        "changed": [], "version": 3, "error_rate": 1.5, "address": None}
+
+
+def test_the_controllers():
+    assert the("controller_plan")({"problems": {"a": "wrong."}}, {}) == {"problems": ["wrong."]}
+    assert the("controller_removal")({})["kept"] == ""

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import types
 
 import pytest
@@ -14,7 +15,7 @@ from run_action import run_action
 
 import conftest
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils import controller_action
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils import controller_action, waiting
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import ControllerAction, failed, require
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.failures import whole
 
@@ -255,3 +256,13 @@ def test_what_signs_a_url_of_the_options_is_in_no_answer(run, url):
     answer = run(act, name=url)
     assert answer["failed"] and "h/x.csv" in answer["msg"] + json.dumps(answer) and "open-sesame" not in json.dumps(answer)
     assert "open-sesame" not in json.dumps(run(lambda self, options: {"seen": options}, spec={"data": {"type": "dict"}}, data={"x": url}))
+
+
+def test_a_task_that_takes_its_time_says_so(run, monkeypatch):
+    told = threading.Event()
+    monkeypatch.setattr(waiting, "EVERY", 0.01)
+    monkeypatch.setattr(Display, "display", lambda self, text, *more, **others: text.startswith("mnist: mlops.") and told.set())
+    assert run(lambda self, options: {"told": told.wait(30)})["told"]
+    told.clear()
+    monkeypatch.setattr(ControllerAction, "SHOWS_PROGRESS", True)
+    assert not run(lambda self, options: {"told": told.wait(0.2)})["told"]

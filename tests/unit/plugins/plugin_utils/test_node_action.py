@@ -2,15 +2,17 @@
 from __future__ import annotations
 
 import re
+import threading
 
 import pytest
 from ansible import constants
 from ansible.errors import AnsibleConnectionFailure
 from ansible.release import __version__
+from ansible.utils.display import Display
 from fake_node import fake_node
 
 from ansible_collections.mlops.tf_serving.plugins.action import model_versions
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils import node_action
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils import node_action, waiting
 
 NAS = {"nas_server": "nas", "base_path": "/serving/model/mnist"}
 NOT_RUN = {"failed": True, "msg": "MODULE FAILURE", "rc": 127, "module_stderr": "/usr/bin/python9: not found"}
@@ -143,3 +145,12 @@ def test_what_signs_a_url_of_the_options_is_in_no_answer():
     url = "https://h/x?sig=open-sesame"
     answer = fake_node(model_versions, {**NAS, "reason": url}, {"changed": False, "words": ["of sig=open-sesame"]}).run()
     assert answer == {"changed": False, "words": ["of ********"]}
+
+
+def test_a_module_that_takes_its_time_says_so(monkeypatch):
+    told = threading.Event()
+    monkeypatch.setattr(waiting, "EVERY", 0.01)
+    monkeypatch.setattr(Display, "display", lambda self, text, *more, **others: text.startswith("ecs-node: ") and told.set())
+    action = fake_node(model_versions, NAS, {"versions": []})
+    monkeypatch.setattr(type(action), "_answer", lambda self, answer: {**answer, "told": told.wait(30)})
+    assert action.run()["told"]

@@ -62,14 +62,15 @@ def versions(api):
 def test_the_first_result():
     api = Api()
     known, warnings = opened(api)
-    assert known.before(measured(server())) is None and known.of(1) is None and not warnings
+    assert known.before(measured(server())) is None and known.of(1, measured(server())) is None and not warnings
     assert check(api) == []
     method, url, body = api.asked[-1]
     assert len(json.loads(body["data"]["results.json"])) == 1
     assert (method, url, body["metadata"]) == ("POST", PATH, {"name": "mnist-deploy-check", "labels": {
         "app.kubernetes.io/name": "acs-tensorflow-serving", "app.kubernetes.io/instance": "mnist-deploy"}})
     known, warnings = opened(api)
-    assert known.of(1)["error_rate"] == 1.0 and known.of(2) is known.of(None) is None
+    assert known.of(1, measured(server()))["error_rate"] == 1.0
+    assert known.of(2, measured(server())) is known.of(None, measured(server())) is None
     assert not warnings
 
 
@@ -95,7 +96,7 @@ def test_what_passed_is_kept_longer():
 def test_a_failed_verdict_is_a_result_but_a_failed_request_is_none():
     api = Api()
     check(api, 1, 200, "error_rate_exceeded")
-    assert opened(api)[0].of(1)["passed"] is False
+    assert opened(api)[0].of(1, measured(server()))["passed"] is False
     for code in ("requests_failed", "unavailable", "wrong_version"):
         check(api, 2, code=code, one=unreachable())
     assert versions(api) == [1]
@@ -108,7 +109,7 @@ def test_the_result_is_that_of_the_server_which_decided():
     api = Api()
     opened(api)[0].add(measured(server(1, title="pod a"), server(9, title="pod b")), {
         "worst": "pod b", "code": None, "passed": True, "message": "as it was said"})
-    result = opened(api)[0].of(1)
+    result = opened(api)[0].of(1, measured(server()))
     assert (result["wrong"], result["message"], result["passed"]) == (9, "as it was said", True)
 
 
@@ -243,6 +244,41 @@ def test_the_results_for_the_status():
         {"version": 2, "at": "2026-11-22T23:40:00Z", "passed": False, "message": "m", "error_rate": 20.0, "agreement": None},
         {"version": 1, "at": "2026-11-22T23:40:00Z", "passed": True, "message": "m", "error_rate": 1.0, "agreement": None},
     ]
+
+
+def test_a_short_check_is_the_last_result_and_not_the_base():
+    """As a schedule that asks fewer tests, and more often, than a person does."""
+    api = Api()
+    check(api, wrong=10)
+    check(api, wrong=3, tests=100)
+    check(api, wrong=1, tests=50)
+    known, _warnings = opened(api)
+    assert [result["tests"] for result in known.results] == [50, 1000]
+    assert known.before(measured(server(9), tests=1000))["tests"] == 1000
+    assert known.of(1, measured(server(9), tests=1000))["tests"] == 1000
+    assert known.before(measured(server(1, 50), tests=50))["tests"] == 50
+    assert known.before(measured(server(1, 70), tests=70))["tests"] == 50
+    assert [result["error_rate"] for result in history.last_results(api, "default", "mnist-deploy", print)] == [2.0]
+    check(api, wrong=10)
+    assert [result["tests"] for result in opened(api)[0].results] == [1000]
+
+
+def test_of_other_test_data_no_base_is_kept():
+    api = Api()
+    check(api)
+    known, _warnings = opened(api)
+    one = measured(server(1, 50), tests=50)
+    one["dataset"] = {**one["dataset"], "digest": "sha256:" + "00" * 32}
+    known.add(one, {"worst": one["servers"][0]["title"], "code": None, "passed": True, "message": "m"})
+    assert [result["tests"] for result in opened(api)[0].results] == [50]
+
+
+def test_five_versions_are_kept_whatever_each_of_them_has():
+    api = Api()
+    for version in range(1, 8):
+        check(api, version)
+        check(api, version, tests=100, wrong=1)
+    assert versions(api) == [7, 7, 6, 6, 5, 5, 4, 4, 3, 3]
 
 
 def test_its_name():

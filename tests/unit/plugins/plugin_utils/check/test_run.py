@@ -58,7 +58,7 @@ class History:
     def before(self, measured):
         return None
 
-    def of(self, version):
+    def of(self, version, _measured):
         return None
 
     def add(self, measured, findings):

@@ -230,3 +230,10 @@ def test_without_the_right(api, unlock):
 def test_another_namespace(api):
     api.run("release_unlock", release="mnist-deploy", namespace="models")
     assert api.requests[-1].path == "/api/v1/namespaces/models/secrets"
+
+
+def test_those_who_wait_are_told_for_whom(unlock, monkeypatch):
+    told = []
+    monkeypatch.setattr(helm_release, "waits_for", told.append)
+    unlock("pending-upgrade", age=30)
+    assert set(told) == {"another Helm that works on release mnist-deploy, pending-upgrade"}

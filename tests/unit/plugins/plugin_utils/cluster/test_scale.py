@@ -274,3 +274,10 @@ def test_counts():
 ])
 def test_settled(there, replicas, answer):
     assert cluster_scale.settled(there, replicas) is answer
+
+
+def test_those_who_wait_are_told_for_what(scale, monkeypatch):
+    told = []
+    monkeypatch.setattr(workload, "waits_for", told.append)
+    scale(2, deployment(1), deployment(2, ready=1), deployment(2, ready=1), deployment(2))
+    assert told and all(what.startswith("mnist-deploy-serving. ") for what in told)

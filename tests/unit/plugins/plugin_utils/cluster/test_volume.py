@@ -320,6 +320,14 @@ class TestAgain:
         assert run(api, wait_timeout=60)["changed"]
         assert "uid" not in api.objects[VOLUME]["spec"]["claimRef"]
 
+    def test_those_who_wait_are_told(self, cluster, monkeypatch):
+        told = []
+        monkeypatch.setattr(persistent_volume, "waits_for", told.append)
+        api = cluster(bound(), merged(CLAIM, {"metadata": LEAVING}))
+        pauses_by(monkeypatch, gone(api, CLAIM_PATH))
+        run(api, wait_timeout=60)
+        assert set(told) == {"%s to go" % OPTIONS["claim"]}
+
     def test_the_old_claim_may_be_bound_elsewhere(self, cluster, monkeypatch):
         claim = merged(CLAIM, {"metadata": LEAVING, "spec": {"volumeName": "pv-old"}})
         api = cluster(None, claim)

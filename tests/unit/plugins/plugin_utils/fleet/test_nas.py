@@ -24,8 +24,9 @@ def test_it_is_what_the_role_asks_of_one_model():
 
 
 def test_by_node():
-    records = {"m1": record("m1", "b"), "m2": record("m2", "a", model_version=3), "m3": record("m3", "b")}
+    records = {"m1": record("m1", "b"), "m2": record("m2", "a", model_version=3), "m3": record("m3", "b", model_node_variables={"ansible_host": "10.0.0.1"})}
     found = nas.by_node(records)
+    assert [one["variables"] for one in found] == [{}, {"ansible_host": "10.0.0.1"}]
     assert [(one["node"], [model["name"] for model in one["models"]]) for one in found] == [("a", ["m2"]), ("b", ["m1", "m3"])]
     assert found[0]["models"][0]["version"] == 3 and found[0]["models"][0]["base_path"] == "/serving/model/m2"
     assert "version" not in found[1]["models"][0] and "checksum" not in found[1]["models"][0]

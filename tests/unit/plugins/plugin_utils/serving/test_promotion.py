@@ -479,3 +479,10 @@ def test_between_two_looks_there_is_a_pause(two, monkeypatch):
     two.servers["a"].dead = (grpc.StatusCode.UNAVAILABLE, "connection reset")
     refused(two, stable=2)
     assert pauses and set(pauses) == {promotion.POLL}
+
+
+def test_those_who_wait_are_told_for_which_pod(two, monkeypatch):
+    told = []
+    monkeypatch.setattr(promotion, "waits_for", told.append)
+    run(two, stable=2)
+    assert set(told) == {"pod a, which is to take another model config", "pod b, which is to take another model config"}

@@ -212,3 +212,11 @@ def test_old_and_new_pods_are_asked_each_in_its_own_way(cluster):
     cluster.change(CORE + "secrets/mnist-tls", data=secret(pair, authority("theirs").certificate))
     (problem,) = ask(cluster, tls_client_secret="me")["problems"]
     assert problem.startswith("pod b: the server's certificate, issued by CN=ours, is not trusted")
+
+
+def test_those_who_wait_are_told_for_which_version(cluster, monkeypatch):
+    told = []
+    monkeypatch.setattr(replica_versions, "waits_for", told.append)
+    cluster.add_pod("a", serving(1))
+    refused(cluster, expected=2, timeout=0.1)
+    assert set(told) == {"version 2 of mnist on every replica"}

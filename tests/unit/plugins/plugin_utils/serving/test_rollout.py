@@ -370,6 +370,12 @@ class TestAddress:
         assert "Service mnist-deploy-acs-tensorflow-serving of type LoadBalancer has no address after 25 s. Does" in answer["msg"]
         assert "serving_service_type" in answer["msg"] and "serving_address_timeout" in answer["msg"]
 
+    def test_those_who_wait_are_told(self, balanced, monkeypatch):
+        told = []
+        monkeypatch.setattr(rollout, "waits_for", told.append)
+        balanced(None, address_timeout=5)
+        assert set(told) == {"an address of Service mnist-deploy-acs-tensorflow-serving"}
+
     def test_why_it_does_not_come(self, api, balanced):
         about = {"kind": "Service", "name": "mnist-deploy-acs-tensorflow-serving"}
         api.add(CORE + "events/1", type="Normal", message="Ensuring load balancer", involvedObject=about)

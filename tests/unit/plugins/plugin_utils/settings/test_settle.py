@@ -338,7 +338,13 @@ def test_what_is_needed_by_some_roles():
 def test_a_node_has_to_be_in_the_inventory_where_it_is_needed():
     found = problems("model", required=["model_node"], hosts=["other"])
     assert found["model_node"].startswith("model_node is 'nas-node', which is not in the inventory. Set it to the inventory name")
+    assert "model_node_variables: {ansible_host: ADDRESS}" in found["model_node"]
     assert settle("mnist", SMALLEST, ["model"], hosts=["other"])["model"]["node"] == "nas-node"
+
+
+def test_or_the_model_says_how_to_reach_it():
+    reached = {**SMALLEST, "model_node_variables": {"ansible_host": "10.0.0.3"}}
+    assert settle("mnist", reached, ["model"], ["model_node"], hosts=["other"])["model"]["node_variables"] == {"ansible_host": "10.0.0.3"}
 
 
 @pytest.mark.parametrize(("name", "nearest"), [
