@@ -11,6 +11,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.settle i
 
 # What one would give for each.
 MEANT = {
+    "model_node_variables": {"ansible_host": "10.0.0.1", "ansible_user": "root"},
     "model_withdraw": [1, 2],
     "model_passed": [3],
     "model_in_use": [7, 12],
