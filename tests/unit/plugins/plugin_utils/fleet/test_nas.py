@@ -24,7 +24,8 @@ def test_it_is_what_the_role_asks_of_one_model():
 
 
 def test_by_node():
-    records = {"m1": record("m1", "b"), "m2": record("m2", "a", model_version=3), "m3": record("m3", "b", model_node_variables={"ansible_host": "10.0.0.1"})}
+    records = {"m1": record("m1", "b"), "m2": record("m2", "a", model_version=3),
+               "m3": record("m3", "b", model_node_variables={"ansible_host": "10.0.0.1"})}
     found = nas.by_node(records)
     assert [one["variables"] for one in found] == [{}, {"ansible_host": "10.0.0.1"}]
     assert [(one["node"], [model["name"] for model in one["models"]]) for one in found] == [("a", ["m2"]), ("b", ["m1", "m3"])]
