@@ -340,7 +340,7 @@ class ControllerApi:
         if kind == "id":
             (target,) = rest
             known = set().union(*(self.objects[one] for one in UNIFIED)) if target == "unified_job_templates" else self.objects[target]
-            if type(value) is not int or value not in known:
+            if isinstance(value, bool) or not isinstance(value, int) or value not in known:
                 raise Refused("%s: Invalid pk %r of %s - object does not exist." % (field, value, target))
         elif kind == "choice":
             if str(value) not in [choice.strip("'") for choice in rest]:
@@ -348,7 +348,8 @@ class ControllerApi:
         elif kind == "json":
             if not isinstance(value, str) or not isinstance(yaml.safe_load(value or "{}"), dict):
                 raise Refused("%s: not a mapping in JSON or YAML" % field)
-        elif type(value) is not {"string": str, "boolean": bool, "integer": int, "object": dict}[kind]:
+        elif isinstance(value, bool) != (kind == "boolean") or not isinstance(
+                value, {"string": str, "boolean": bool, "integer": int, "object": dict}[kind]):
             raise Refused("%s: %r is no %s" % (field, value, kind))
 
     # --- beyond the fields ---

@@ -10,10 +10,10 @@ HOME = "/runner"  # of a job, in its container: mounted as well, and deleted aft
 
 
 def dies_with_the_job(
-    path: str, environment: Mapping[str, str] = os.environ, is_mount: Callable[[str], bool] = os.path.ismount,
+    path: str, environment: Mapping[str, str] | None = None, is_mount: Callable[[str], bool] = os.path.ismount,
 ) -> bool:
     """Whether this run is a controller's job, and what is written there is gone after it."""
-    if not environment.get("JOB_ID"):
+    if not (os.environ if environment is None else environment).get("JOB_ID"):
         return False
     place = os.path.abspath(path)
     while not is_mount(place):  # the root is one

@@ -329,4 +329,3 @@ def credential_name(cluster: Object, kind: str) -> str:
 
 def template_name(word: str, cluster: Object, team: Object | None) -> str:
     return " ".join(["TF Serving", cluster["name"], *([team["name"]] if team else []), word])
-

@@ -64,6 +64,7 @@ def test_not_root(node, source, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert plan(node, mnist=of(source, "mnist"))["failure"]["code"] == "node_not_root"
 
+
 @needs_mounts
 def test_a_signed_url_travels_by_itself(node, source):
     answer = run_module(

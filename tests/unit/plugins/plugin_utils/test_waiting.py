@@ -57,9 +57,12 @@ def test_nothing_is_shown_after_the_end_nor_of_a_short_task(lines, monkeypatch):
 
 
 def test_it_ends_where_the_task_fails(lines):
+    def fail():
+        raise ValueError("x")
+
     before = threading.active_count()
     with pytest.raises(ValueError, match="x"):
-        lines(lambda: (_ for _ in ()).throw(ValueError("x")))
+        lines(fail)
     assert threading.active_count() == before
 
 

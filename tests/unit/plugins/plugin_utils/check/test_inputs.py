@@ -32,6 +32,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.tensors im
 
 # --- which column ---
 
+
 def test_the_only_input_takes_the_only_column():
     assert columns(made(PICTURES, {"x": tensor_info(FLOAT, -1, 784)})) == {"x": ("images",)}
 

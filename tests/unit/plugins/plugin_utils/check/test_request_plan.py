@@ -14,6 +14,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.client.tensors im
 
 # --- which signature ---
 
+
 @pytest.mark.parametrize(("names", "option", "chosen"), [
     (("predict_images", "serving_default"), "", "predict_images"), (("other", "serving_default"), "", "serving_default"),
     (("other",), "", "other"), (("a", "b"), "b", "b"),
