@@ -32,8 +32,10 @@ class ActionModule(ControllerAction):
         first = _whole("fleet_first", options["first"], 1)
         max_failures = _whole("fleet_max_failures", options["max_failures"], 0)
         hostvars = self.task_vars["hostvars"]
-        fleet = Fleet(self.task_vars["ansible_play_hosts_all"], hostvars, self._loader)
-        others = Fleet(sorted(set(self.task_vars["groups"].get("models", ())) - set(fleet.hosts)), hostvars, self._loader)
+        models = self.task_vars["groups"].get("models", ())
+        # Without the nodes that were made known in this play, which then count as hosts of it.
+        fleet = Fleet([host for host in self.task_vars["ansible_play_hosts_all"] if host in models], hostvars, self._loader)
+        others = Fleet(sorted(set(models) - set(fleet.hosts)), hostvars, self._loader)
         records, wrong = fleet.records()
         chart = helm_chart.read(Path(options["chart"]))
         published = nas.answers(options["looks"] or ())
