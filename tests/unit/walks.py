@@ -607,10 +607,12 @@ class Playbooks:
             "model_config": ConfigMap(self.world).pinned("mnist")}
 
     def serving(self, policy):
-        self.step("{{ 'wait.yml' if __as_it_should_be else 'install.yml' }}")
-        if self.look["upgrade"] or policy == "pinned" or self.look["model_config"] is not None:
+        as_it_should_be = not (self.look["upgrade"] or policy == "pinned" or self.look["model_config"] is not None)
+        self.step("install.yml", when="not __serving_as_it_should_be")
+        if not as_it_should_be:
             self.serving_install(policy)
-        else:
+        self.step("wait.yml", when="__serving_as_it_should_be")
+        if as_it_should_be:
             self.serving_wait()
         self.step("show.yml")
         self.show(policy)
