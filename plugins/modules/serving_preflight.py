@@ -81,7 +81,7 @@ edited:
   returned: success
   type: list
   elements: str
-values:
+chart_values:
   description: O(values), with the checksum of the certificate in C(tls.checksum) where they have C(tls). To install with.
   returned: success
   type: dict

@@ -127,7 +127,9 @@ def test_an_organization_that_was_there_is_used_as_it_is(controller):
     assert code == 0 and api.names("organizations") == ["Theirs"], output
 
 
-FEW = [{"name": name, "playbook": "playbooks/%s.yml" % name, "asks": ["limit"], "sliced": True} for name in ("plan", "site", "check")]
+AGE = {"question_name": "Oldest check", "variable": "check_max_age", "type": "text", "required": False}  # which a schedule answers
+FEW = [{"name": name, "playbook": "playbooks/%s.yml" % name, "asks": ["limit"], "sliced": True, "survey": [AGE]}
+       for name in ("plan", "site", "check")]
 
 
 @pytest.fixture(scope="module")

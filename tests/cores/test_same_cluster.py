@@ -7,8 +7,9 @@ import json
 import re
 
 import pytest
-from conftest import World
 from test_latest import good
+
+from conftest import World
 
 MODELS = {"same": {}, "scaled": {}, "retuned": {}, "renewed": {}, "edited": {}, "unchecked": {}, "repinned": {}}
 PASSING = re.compile(r"\d{4}-\d\d-\d\dT[\d:]+Z|pod mnist-\S+|127\.0\.0\.1:\d+|:\d{4,5}\b")

@@ -168,6 +168,14 @@ class Objects:
             if schedule["job"] not in names:
                 self.problems["controller_schedules"] = "controller_schedules, entry %s: there is no job %s: %s." % (
                     schedule["name"], schedule["job"], known)
+                continue
+            asked = {question["variable"] for question in self._jobs()[schedule["job"]].get("survey", [])}
+            unasked = sorted(set(schedule.get("variables", {})) - asked)
+            if unasked:  # the controller would refuse the schedule
+                self.problems["controller_schedules"] = (
+                    "controller_schedules, entry %s: its variables give %s, for which the survey of job %s in controller_jobs has no"
+                    " question. Add the question, or take the variable out." % (
+                        schedule["name"], ", ".join(unasked), schedule["job"]))
 
     def _look_at_notification(self) -> None:
         notification = self.given["controller_notification"]

@@ -100,7 +100,7 @@ def _fill(found: Row, api_client: Any, settings: Settings, chart: Chart, publish
     scaling_result = _scale(api_client, settings["scaling"])
     found.changes += _of_the_nas(published, settings["model"]["archive"])
     found.changes += _of_the_volume(volume_result, settings["volume"]["name"])
-    found.changes += _of_the_release(seen, seen["values"])
+    found.changes += _of_the_release(seen, seen["chart_values"])
     found.changes += _of_the_policy(seen, serving["pinned"])
     found.changes += _of_the_scale(scaling_result)
     if published is not None:

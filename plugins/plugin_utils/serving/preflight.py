@@ -32,7 +32,7 @@ NOTHING: Answer = {
 
 def preflight(api_client: Any, options: Options, warn: Callable[[str], None]) -> Answer:
     seen = look(api_client, options, helm_chart.read(Path(options["chart"])), warn)
-    return {"values_diff": _difference(seen.pop("stored"), seen["values"]), **seen}
+    return {"values_diff": _difference(seen.pop("stored"), seen["chart_values"]), **seen}
 
 
 def look(api_client: Any, options: Options, chart: helm_chart.Chart, warn: Callable[[str], None]) -> Answer:
@@ -53,7 +53,7 @@ def look(api_client: Any, options: Options, chart: helm_chart.Chart, warn: Calla
     return {
         "gpus": gpus,
         "gpu_nodes": _check_gpu(api_client, wanted, options["gpu_preflight"], warn) if gpus else None,
-        "values": values,
+        "chart_values": values,
         "upgrade": bool(seen["upgrade_because"]),
         "namespace_exists": namespace_exists,
         **seen,

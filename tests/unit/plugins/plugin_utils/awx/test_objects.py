@@ -50,6 +50,8 @@ def problem(**given):
     ({"controller_workflow": {"steps": ["plan"]}}, "controller_workflow takes name, steps, and approval_description"),
     ({"controller_workflow": ["plan"]}, "controller_workflow takes name, steps, and approval_description"),
     ({"controller_schedules": [{"name": "n", "job": "chek", "rrule": "x"}]}, "entry n: there is no job chek: controller_jobs has plan"),
+    ({"controller_schedules": [{"name": "n", "job": "check", "rrule": "x", "variables": {"check_max_age": "1h", "a": 1}}]},
+     "entry n: its variables give a, check_max_age, for which the survey of job check in controller_jobs has no question"),
     ({"controller_schedules": [{"name": "n", "job": "check"}]}, "controller_schedules, entry 1 (n) lacks rrule."),
     ({"controller_state": "gone"}, "controller_state is 'gone': use present or absent."),
 ])

@@ -64,7 +64,7 @@ class TestBeforeTheFirstInstall:
         answer = look()
         assert {key: value for key, value in answer.items() if key != "values_diff"} == {
             "changed": False, "release": None, "unlock": False, "upgrade": True, "upgrade_because": ["no_release"], "edited": [],
-            "pods": [], "policy": None, "model_config": None, "namespace_exists": False, "gpus": 0, "gpu_nodes": None, "values": VALUES,
+            "pods": [], "policy": None, "model_config": None, "namespace_exists": False, "gpus": 0, "gpu_nodes": None, "chart_values": VALUES,
             "helm": {"path": str(tmp_path / "helm"), "version": "v3.19.5"},
         }
         assert answer["values_diff"][:3] == ["--- values in the release", "+++ values wanted", "@@ -0,0 +1,12 @@"]
@@ -332,15 +332,15 @@ def test_another_certificate_is_an_upgrade(api, installed):
     api.add(CORE + "secrets/mnist-tls", data=secret(first, authority().certificate))
     answer = installed(wanted)
     assert answer["upgrade_because"] == ["values"] and any('"checksum"' in line for line in answer["values_diff"])
-    replace(api, RECORD, record(values=answer["values"]))
+    replace(api, RECORD, record(values=answer["chart_values"]))
     assert installed(wanted)["upgrade_because"] == []
     api.change(CORE + "secrets/mnist-tls", data=secret(authority().pair("a", ends=80), authority().certificate))
     again = installed(wanted)
-    assert again["upgrade_because"] == ["values"] and again["values"] != answer["values"]
+    assert again["upgrade_because"] == ["values"] and again["chart_values"] != answer["chart_values"]
 
 
 def test_without_tls_the_values_are_as_they_were(installed):
-    assert installed()["values"] == VALUES
+    assert installed()["chart_values"] == VALUES
 
 
 def test_a_certificate_is_looked_at_before_anything_is_installed(api, look):
