@@ -86,7 +86,7 @@ chart_values:
   returned: success
   type: dict
 values_diff:
-  description: Lines of a unified diff between the values that the release has and RV(values).
+  description: Lines of a unified diff between the values that the release has and RV(chart_values).
   returned: success
   type: list
   elements: str

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
@@ -24,6 +23,7 @@ from ansible_collections.mlops.tf_serving.plugins.module_utils.sentences import 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import secrets
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import of_model
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.failures import brief, more
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.masking import masked
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.host_variables import HostVariables
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.settle import Settled
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.waiting import said, tell
@@ -81,7 +81,7 @@ class ControllerAction(ActionBase):
             _forget_credentials()
         if self._warnings:
             answer["warnings"] = self._warnings
-        shown: Answer = remove_values(answer, checked._no_log_values | set(secrets(self._task.args)))
+        shown: Answer = masked(answer, {*map(str, checked._no_log_values), *secrets(self._task.args)})
         show_more(self.host, shown)
         return shown
 

@@ -12,7 +12,6 @@ from typing import Any
 from ansible import constants
 from ansible.errors import AnsibleConnectionFailure
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
@@ -21,6 +20,7 @@ from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options impor
 from ansible_collections.mlops.tf_serving.plugins.module_utils.urls import secrets
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, Options, failed, show_more
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.failures import brief
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.masking import masked
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.waiting import said, tell
 
 
@@ -53,7 +53,7 @@ class NodeAction(ActionBase):
             answer = brief(self.act(options, self.request(checked.validated_parameters)))
         except Error as error:
             answer = failed(error)
-        shown: Answer = remove_values(answer, set(secrets(self._task.args)))
+        shown: Answer = masked(answer, set(secrets(self._task.args)))
         show_more(self._name(), shown)
         return shown
 

@@ -71,8 +71,7 @@ def test_a_signed_url_travels_by_itself(node, source):
         model_publish_plan, node.files / "tmp", models=[{"name": "mnist", **of("http://127.0.0.1:9/x?...", "mnist")}],
         archive_urls={"mnist": source})
     assert answer["models"]["mnist"]["changed"]
-    shown = json.dumps(answer["invocation"])
-    assert source not in shown and "http://127.0.0.1:9/x?..." in shown
+    assert source not in json.dumps(answer)
 
 
 @needs_mounts

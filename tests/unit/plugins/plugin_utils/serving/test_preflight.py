@@ -64,7 +64,8 @@ class TestBeforeTheFirstInstall:
         answer = look()
         assert {key: value for key, value in answer.items() if key != "values_diff"} == {
             "changed": False, "release": None, "unlock": False, "upgrade": True, "upgrade_because": ["no_release"], "edited": [],
-            "pods": [], "policy": None, "model_config": None, "namespace_exists": False, "gpus": 0, "gpu_nodes": None, "chart_values": VALUES,
+            "pods": [], "policy": None, "model_config": None, "namespace_exists": False, "gpus": 0, "gpu_nodes": None,
+            "chart_values": VALUES,
             "helm": {"path": str(tmp_path / "helm"), "version": "v3.19.5"},
         }
         assert answer["values_diff"][:3] == ["--- values in the release", "+++ values wanted", "@@ -0,0 +1,12 @@"]
