@@ -127,7 +127,7 @@ def test_what_is_printed_of_a_failure_and_what_is_kept(run, monkeypatch, verbosi
     kept = answers[0].pop("invocation")
     assert answers[0] == {
         "failed": True, "msg": "******** is wrong.", "failure": {"code": "no"}, "report": "/r.html", "warnings": ["Mind the gap."]}
-    details = {"where": "here", "token": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"}
+    details = {"where": "here", "token": "********"}
     rest = {"rate": 5, "failure": {"message": "******** is wrong.", "code": "no", "details": details}}
     assert kept == {"measured": rest}
     assert shown == (["mnist: " + json.dumps(rest, indent=2)] if verbosity else [])
