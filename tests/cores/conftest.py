@@ -46,7 +46,8 @@ class Run:
         """What the failed tasks said, task name included. Those that were rescued are among them, the list at the end is not."""
         return "\n".join(
             "%s: %s" % (event["task"], event["said"].get("msg")) for event in self.events
-            if event["kind"] in ("failed", "unreachable") and event["task"] != "What failed" and not event["ignored"] and host in (None, event["host"]))
+            if event["kind"] in ("failed", "unreachable") and event["task"] != "What failed" and not event["ignored"]
+            and host in (None, event["host"]))
 
     @property
     def changes(self):

@@ -45,7 +45,8 @@ def test_each_on_its_own(go, world, us):
 
 def test_plan_and_status(go, tmp_path):
     assert go("plan", plan_file=str(tmp_path / "plan")).rc == 0
-    assert {one["action"] for one in json.loads((tmp_path / "plan").read_text())["models"].values()} == {"none"}
+    models = json.loads((tmp_path / "plan").read_text())["models"]
+    assert [one["changes"] for one in models.values()] == [["version 1 never passed its check"]] * 2
     assert go("status", status_file=str(tmp_path / "status")).rc == 0
     models = json.loads((tmp_path / "status").read_text())["models"]
     assert {name: one["ready"] for name, one in models.items()} == {"mnist": 2, "other": 1}
