@@ -608,10 +608,14 @@ class Playbooks:
 
     def serving(self, policy):
         as_it_should_be = not (self.look["upgrade"] or policy == "pinned" or self.look["model_config"] is not None)
-        self.step("install.yml", when="not __serving_as_it_should_be")
+        self.step(
+            "install.yml", when="serving_look is not defined or serving_look.upgrade or __serving_settings.pinned or"
+                                " serving_look.model_config is not none")
         if not as_it_should_be:
             self.serving_install(policy)
-        self.step("wait.yml", when="__serving_as_it_should_be")
+        self.step(
+            "wait.yml", when="not (serving_look is not defined or serving_look.upgrade or __serving_settings.pinned or"
+                             " serving_look.model_config is not none)")
         if as_it_should_be:
             self.serving_wait()
         self.step("show.yml")
