@@ -2,13 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils import specs
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.awx.job import dies_with_the_job, warning
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import helm_chart
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.controller_action import Answer, ControllerAction, Options
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet import clusters, json_file, nas, plan, snapshot, table
@@ -51,7 +49,8 @@ class ActionModule(ControllerAction):
             rows += its
             known = others.releases(elsewhere.get(found.cluster, ())) | fleet.releases(wrong)
             unmanaged += plan.unmanaged(seen.seen("deployments"), its, known)
-        rows.sort(key=lambda row: fleet.hosts.index(row.model))
+        place = {host: number for number, host in enumerate(fleet.hosts)}
+        rows.sort(key=lambda row: place[row.model])
         run, check = plan.chosen(rows, self.task_vars.get("ansible_limit") or "", self.task_vars.get("ansible_run_tags") or ("all",))
         one = [row.model for row in rows if row.model not in run] if len(rows) == 1 else []  # which is shown, also if nothing is asked
         answer = {
@@ -70,9 +69,7 @@ class ActionModule(ControllerAction):
             "differences": table.table(rows, unmanaged, with_unchanged=False),
         }
         if options["file"]:
-            if dies_with_the_job(options["file"]):
-                self.warn(warning("plan_file", options["file"]))
-            json_file.write(options["file"], "plan", {key: answer[key] for key in ("models", "unmanaged", "summary")})
+            json_file.write(options["file"], "plan", {key: answer[key] for key in ("models", "unmanaged", "summary")}, self.warn)
         return answer
 
 
@@ -87,4 +84,4 @@ def _whole(name: str, value: Any, least: int) -> int | None:
 
 
 def _shown(row: plan.Row) -> Answer:
-    return {key: value for key, value in dataclasses.asdict(row).items() if key not in ("model", "known")}
+    return {key: value for key, value in vars(row).items() if key not in ("model", "known")}

@@ -2,7 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
-import dataclasses
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
@@ -27,13 +26,13 @@ class ActionModule(ControllerAction):
             rows += [_row(found, fleet, model) for model in found.models]
             now = _now(seen) if seen else now
         answer = {
-            "models": {row.model: {key: value for key, value in dataclasses.asdict(row).items() if key != "model"} for row in rows},
+            "models": {row.model: {key: value for key, value in vars(row).items() if key != "model"} for row in rows},
             "sick": [row.model for row in rows if row.sick],
             "summary": status_table.summary(rows),
             "table": status_table.table(rows, now),
         }
         if options["file"]:
-            json_file.write(options["file"], "status", {key: answer[key] for key in ("models", "sick", "summary")})
+            json_file.write(options["file"], "status", {key: answer[key] for key in ("models", "sick", "summary")}, self.warn)
         return answer
 
 

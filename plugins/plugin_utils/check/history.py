@@ -6,6 +6,7 @@ It is a help, never a reason to fail: where it cannot be read or written, a warn
 """
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api impor
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.settings.names import CHART, object_names
 
 KEY = "results.json"
+AT = "%Y-%m-%dT%H:%M:%SZ"  # the form of a result's moment, UTC
 MOST = 5  # versions of the model, each with its last result and perhaps one of more tests
 MOST_BYTES = 100000
 # A check that failed for anything else says nothing of the model, and takes no result's place.
@@ -126,6 +128,14 @@ def last_results(api_client: Any, namespace: str, release: str, warn: Callable[[
     for result in History(api_client, namespace, release, warn).results:
         last.setdefault(result["version"], {key: result[key] for key in shown})
     return list(last.values())
+
+
+def moment(result: Result) -> datetime.datetime | None:
+    """When a result came; None where it does not say so as results of ours do."""
+    try:
+        return datetime.datetime.strptime(result["at"], AT).replace(tzinfo=datetime.timezone.utc)
+    except ValueError:
+        return None
 
 
 def to_text(results: list[Result]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check import answers, request_plan
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.dataset import Dataset
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.history import AT
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.request_plan import Plan
 
 Options = dict[str, Any]
@@ -35,7 +36,7 @@ class Questions:
             None if labels is None else dataset.as_text(labels),
         )
         self.remarks = [*dataset.remarks, *_said_of_labels(dataset, labels, options["tolerance"])]
-        self.at = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.at = datetime.datetime.now(datetime.timezone.utc).strftime(AT)
         self._requests: dict[tuple[Any, int, int | None], list[Any]] = {}
         self._lock = threading.Lock()
 

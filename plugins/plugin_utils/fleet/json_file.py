@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.awx.job import dies_with_the_job, warning
 
 
-def write(path: str, what: str, content: Mapping[str, Any]) -> None:
-    """what: its name in the variable WHAT_file."""
+def write(path: str, what: str, content: Mapping[str, Any], warn: Callable[[str], None]) -> None:
+    """what: its name in the variable WHAT_file. warn() takes a sentence."""
+    if dies_with_the_job(path):
+        warn(warning(what + "_file", path))
     try:
         Path(path).write_text(json.dumps(content, indent=1) + "\n")
     except OSError as error:

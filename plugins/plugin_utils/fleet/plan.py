@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
 from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.options import Archive
-from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.history import last_results
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.history import last_results, moment
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster import scale, volume
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.api import Object
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.cluster.helm_chart import Chart
@@ -119,11 +119,8 @@ def _due(results: Sequence[Mapping[str, Any]], expected: int | None, max_age: in
     last = results[0] if results else None
     if not max_age or last is None or not last["passed"] or last["version"] != expected:
         return True
-    try:
-        at = datetime.datetime.strptime(last["at"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc)
-    except ValueError:
-        return True
-    return not 0 <= (datetime.datetime.now(datetime.timezone.utc) - at).total_seconds() < max_age
+    at = moment(last)
+    return at is None or not 0 <= (datetime.datetime.now(datetime.timezone.utc) - at).total_seconds() < max_age
 
 
 def _sick(release: Release, results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -228,5 +225,11 @@ def chosen(rows: Iterable[Row], limit: str, tags: Iterable[str]) -> tuple[list[s
     limit: --limit. tags: --tags. What they name is done, whether or not it differs.
     """
     named, steps = set(re.split("[:,]", limit)), set(tags)
-    run = [row.model for row in rows if row.action != NONE or row.model in named or steps & STEPS]
-    return run, [row.model for row in rows if row.model not in set(run) and (row.due or "check" in steps)]
+    run: list[str] = []
+    ask: list[str] = []
+    for row in rows:
+        if row.action != NONE or row.model in named or steps & STEPS:
+            run.append(row.model)
+        elif row.due or "check" in steps:
+            ask.append(row.model)
+    return run, ask

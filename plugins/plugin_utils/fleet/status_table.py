@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import datetime
 
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.check.history import moment
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet.lines import WIDTH, fitted
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet.status import LAST_CHECK, Row
 
-WIDTH = 120
 TITLES = ("MODEL", "VERSION", "CANDIDATE", "READY", "LAST CHECK", "AGE", "ADDRESS", "SINCE")
 ELASTIC = (0, 6)  # columns that give way where a line would be too long
 GAP = "  "
@@ -25,7 +26,7 @@ def table(rows: Sequence[Row], now: datetime) -> list[str]:
     for row, texts in zip(ordered, cells[1:]):
         lines.append(("! " if row.sick else "  ") + _line(texts, widths))
         if row.sick:
-            lines.append(_cut("    " + " ".join("; ".join(row.sick).split())))
+            lines.append(fitted("    " + " ".join("; ".join(row.sick).split())))
     if any(row.version_by == LAST_CHECK for row in rows):
         lines.append(BY_CHECK)
     lines += ["report  " + report for report in sorted({row.report for row in rows if row.report})]
@@ -58,9 +59,8 @@ def _check(row: Row) -> str:
 
 def _age(row: Row, now: datetime) -> str:
     """5m, 3h, 12d."""
-    try:
-        then = datetime.strptime((row.check or {}).get("at", ""), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
-    except ValueError:
+    then = moment(row.check) if row.check else None
+    if then is None:
         return "-"
     seconds = max(0, int((now - then).total_seconds()))
     unit, length = next((one for one in UNITS if seconds >= one[1]), UNITS[-1])
@@ -85,7 +85,3 @@ def _shortened(text: str, width: int) -> str:
         return text
     half = (width - 3) // 2
     return "%s...%s" % (text[:width - 3 - half], text[len(text) - half:])
-
-
-def _cut(line: str) -> str:
-    return line if len(line) <= WIDTH else line[:WIDTH - 3] + "..."

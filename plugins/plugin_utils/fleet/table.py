@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet.lines import fitted
 from ansible_collections.mlops.tf_serving.plugins.plugin_utils.fleet.plan import CHANGE, CREATE, NONE, WRONG, Row
 
-WIDTH = 120
 SIGNS = {CREATE: "+", CHANGE: "~", NONE: "-", WRONG: "x"}
 WORDS = {CREATE: "to create", CHANGE: "to change", NONE: "unchanged", WRONG: "wrong"}
 
@@ -30,8 +30,7 @@ def table(rows: Sequence[Row], unmanaged: Sequence[str], with_unchanged: bool = 
 
 
 def _lines(sign: str, model: str, width: int, words: Sequence[str]) -> list[str]:
-    text = "%s %s  %s" % (sign, model.ljust(width), " ".join("; ".join(words).split()))
-    return [text if len(text) <= WIDTH else text[:WIDTH - 3] + "..."]
+    return [fitted("%s %s  %s" % (sign, model.ljust(width), " ".join("; ".join(words).split())))]
 
 
 def summary(rows: Sequence[Row], unmanaged: Sequence[str] = ()) -> str:
@@ -46,5 +45,4 @@ def summary(rows: Sequence[Row], unmanaged: Sequence[str] = ()) -> str:
 
 def failure_line(failed: Mapping[str, Any]) -> str:
     """What a task that failed said, in one line."""
-    line = " ".join(str(failed.get("msg") or "no reason is known.").split())
-    return line if len(line) <= WIDTH else line[:WIDTH - 3] + "..."
+    return fitted(" ".join(str(failed.get("msg") or "no reason is known.").split()))
