@@ -19,6 +19,7 @@ from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.versions impo
     described,
     now,
     numbers,
+    still_chosen,
 )
 
 
@@ -116,12 +117,10 @@ class _Plan:
         self.clear = [version for version in aside[:-keep] if version not in spared]
 
     def _is_still_chosen(self, version: int) -> bool:
-        """Until one has passed that was published later than people went back to it. One that they went back from, whose run
-        comes to an end meanwhile, was published before."""
         stored, model = self.model.stored, self.model
-        passed = [
-            other for other in model.versions() if other not in self.withdraw and (other in self.check or stored(other).get("checked"))]
-        return not any((stored(other).get("published") or "") > stored(version)["chosen"] for other in passed)
+        return still_chosen(stored(version)["chosen"], (
+            stored(other).get("published") for other in model.versions()
+            if other not in self.withdraw and (other in self.check or stored(other).get("checked"))))
 
     def anything(self) -> bool:
         return bool(self.withdraw or self.prune or self.clear or self.check or self.choose)

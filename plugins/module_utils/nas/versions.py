@@ -327,6 +327,12 @@ def now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
+def still_chosen(chosen: str, passed: Iterable[Optional[str]]) -> bool:
+    """Until one has passed that was published later than people went back. One that they went back from, whose run comes to an end
+    meanwhile, was published before. chosen: when they went back. passed: when those were published that passed, None where unknown."""
+    return not any((published or "") > chosen for published in passed)
+
+
 def numbers(versions: Iterable[int]) -> str:
     return ", ".join(str(version) for version in sorted(versions))
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.mlops.tf_serving.plugins.module_utils.nas.versions import still_chosen
+
 Facts = Mapping[str, Any]  # what a role handed on: serving_status, model_published, model_versions
 Entry = Mapping[str, Any]  # one version, as model_versions lists it
 
@@ -235,7 +237,9 @@ def pruning_due(published: Facts, passed: Iterable[int], keep: int) -> bool:
 
 def surplus(published: Facts, keep: int, in_use: Iterable[int]) -> list[int]:
     """The versions that pruning would delete, as far as they are listed: of those that are ours and whole all but the `keep` highest."""
-    spare = {*in_use, *(entry["version"] for entry in published["listed"] if entry.get("chosen"))}
+    passed = [entry["published"] for entry in published["listed"] if entry["state"] == "live" and entry["checked"]]
+    chosen = (entry for entry in published["listed"] if entry.get("chosen"))
+    spare = {*in_use, *(entry["version"] for entry in chosen if still_chosen(entry["chosen"], passed))}
     kinds: dict[str, list[int]] = {"live": [], "withdrawn": []}
     for entry in published["listed"]:
         if entry["state"] in kinds and entry["size"] and entry["published"] and not entry["problem"]:

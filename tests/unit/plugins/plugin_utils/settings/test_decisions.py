@@ -254,12 +254,14 @@ def test_is_there_anything_to_note_or_delete(published, passed, keep, due):
 
 
 def on_nas(version, **other):
-    return {"version": version, "state": "live", "size": 9, "published": "t", "problem": "", "chosen": None, **other}
+    return {"version": version, "state": "live", "size": 9, "published": "t", "problem": "", "chosen": None, "checked": None, **other}
 
 
 @pytest.mark.parametrize(("entries", "keep", "in_use", "gone"), [
     ([on_nas(1), on_nas(2), on_nas(3)], 2, [3], [1]), ([on_nas(1), on_nas(2), on_nas(3)], 0, [3], []),
     ([on_nas(1), on_nas(2), on_nas(3)], 1, [1], [2]), ([on_nas(1, chosen="t"), on_nas(2), on_nas(3)], 1, [3], [2]),
+    ([on_nas(1, chosen="t"), on_nas(2), on_nas(3, published="u", checked="v")], 1, [3], [1, 2]),  # one that came later has passed
+    ([on_nas(1, chosen="t"), on_nas(2), on_nas(3, published="u")], 1, [3], [2]),
     ([on_nas(1, published=None), on_nas(2), on_nas(3)], 1, [], [2]),  # others put it there
     ([on_nas(1, problem="x"), on_nas(2), on_nas(3)], 1, [], [2]),
     ([on_nas(1), on_nas(2, state="withdrawn"), on_nas(3, state="withdrawn")], 1, [], [2]),
