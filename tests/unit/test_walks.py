@@ -27,7 +27,7 @@ FILES = {
     "try_version": "playbooks/tasks/try_version.yml", "failed_trial": "playbooks/tasks/failed_trial.yml",
     "failed_rollout": "playbooks/tasks/failed_rollout.yml", "go_back": "playbooks/tasks/go_back.yml",
     "withdraw": "playbooks/tasks/withdraw.yml", "show_versions": "playbooks/tasks/show_versions.yml",
-    "serving": "roles/serving/tasks/main.yml", "serving_install": "roles/serving/tasks/install.yml",
+    "serving": "roles/serving/tasks/main.yml",
     "serving_upgrade": "roles/serving/tasks/upgrade.yml", "serving_pin": "roles/serving/tasks/pin.yml",
     "serving_settle": "roles/serving/tasks/settle.yml", "serving_candidate": "roles/serving/tasks/candidate.yml",
     "serving_promote": "roles/serving/tasks/promote.yml",

@@ -607,21 +607,6 @@ class Playbooks:
             "model_config": ConfigMap(self.world).pinned("mnist")}
 
     def serving(self, policy):
-        as_it_should_be = not (self.look["upgrade"] or policy == "pinned" or self.look["model_config"] is not None)
-        self.step(
-            "install.yml", when="serving_look is not defined or serving_look.upgrade or __serving_settings.pinned or"
-                                " serving_look.model_config is not none")
-        if not as_it_should_be:
-            self.serving_install(policy)
-        self.step(
-            "wait.yml", when="not (serving_look is not defined or serving_look.upgrade or __serving_settings.pinned or"
-                             " serving_look.model_config is not none)")
-        if as_it_should_be:
-            self.serving_wait()
-        self.step("show.yml")
-        self.show(policy)
-
-    def serving_install(self, policy):
         self.step("preflight.yml", when="serving_look is not defined")
         self.step("upgrade.yml", when="serving_look.upgrade or (__serving_settings.pinned and serving_look.model_config is none)")
         if self.look["upgrade"] or (policy == "pinned" and self.look["model_config"] is None):
@@ -631,6 +616,8 @@ class Playbooks:
         self.step("settle.yml", when="serving_look.model_config is not none")
         if self.look["model_config"] is not None:
             self.serving_settle(policy)
+        self.step("show.yml")
+        self.show(policy)
 
     def serving_upgrade(self, policy):
         self.step("release_unlock", when="serving_look.unlock")
