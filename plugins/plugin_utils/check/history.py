@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.mlops.tf_serving.plugins.module_utils.errors import Error
@@ -130,7 +130,7 @@ def last_results(api_client: Any, namespace: str, release: str, warn: Callable[[
     return list(last.values())
 
 
-def moment(result: Result) -> datetime.datetime | None:
+def moment(result: Mapping[str, Any]) -> datetime.datetime | None:
     """When a result came; None where it does not say so as results of ours do."""
     try:
         return datetime.datetime.strptime(result["at"], AT).replace(tzinfo=datetime.timezone.utc)
